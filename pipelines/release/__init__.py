@@ -1,0 +1,1 @@
+"""Manifest, signing and commit protocol of a release."""

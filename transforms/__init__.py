@@ -1,0 +1,1 @@
+"""What happens to a batch, from contract to leak gate."""

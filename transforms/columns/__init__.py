@@ -1,0 +1,1 @@
+"""Pure functions on Arrow columns: one an action."""

@@ -1,0 +1,1 @@
+"""What HR promises: model, loader, row checks."""

@@ -1,0 +1,125 @@
+"""Every error that supplier-views raises on purpose, in one tree.
+
+::
+
+    SupplierViewsError
+    ├── UsageError            exit  2   wrong arguments
+    ├── Refused               exit 10   leak, quarantine or risk over its limit, changed input
+    ├── InvalidInput          exit 20   what a person wrote or HR delivered breaks its rules
+    │   ├── ContractError                 the contract file
+    │   ├── PolicyError                   a policy file, or a policy against the contract
+    │   └── ExportError                   the export as a whole, against the contract
+    ├── Unavailable           exit 30   key, store, lock or clock cannot be used
+    │   ├── KeyUnavailable
+    │   └── StoreUnavailable
+    ├── OutcomeUnknown        exit 40   look before retrying
+    └── InternalError         exit 50   a bug
+
+An error never carries a cell value [R15]: it says where (`place`: a file, line, column or row number), which rule
+was broken (`rule`), and what to do about it (`hint`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SupplierViewsError(Exception):
+    """An error with a place, a rule, a hint, a kebab-case code and an exit status.
+
+    Args:
+        rule: what is wrong, in lower case and without a full stop; never a cell value.
+        place: where: a path with a line, a column name, a row number. Empty where there is no place.
+        hint: what the reader can do next.
+        code: kebab-case name of the rule for machines; stable between versions.
+    """
+
+    exit_status: ClassVar[int] = 50
+    default_code: ClassVar[str] = "internal-error"
+
+    def __init__(self, rule: str, *, place: str = "", hint: str = "", code: str | None = None) -> None:
+        self.rule = rule
+        self.place = place
+        self.hint = hint
+        self.code = code or self.default_code
+        super().__init__(rule, place, hint, self.code)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.rule}" if self.place else self.rule
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only fields: a plain Exception would not survive the trip back from a Beam worker.
+        return _rebuild, (type(self), self.rule, self.place, self.hint, self.code)
+
+
+def _rebuild(kind: type[SupplierViewsError], rule: str, place: str, hint: str, code: str) -> SupplierViewsError:
+    return kind(rule, place=place, hint=hint, code=code)
+
+
+class UsageError(SupplierViewsError):
+    """The command line does not say what to do."""
+
+    exit_status = 2
+    default_code = "wrong-arguments"
+
+
+class Refused(SupplierViewsError):
+    """The run worked and decided not to release."""
+
+    exit_status = 10
+    default_code = "refused"
+
+
+class InvalidInput(SupplierViewsError):
+    """Something that a person wrote or HR delivered breaks its rules."""
+
+    exit_status = 20
+    default_code = "invalid-input"
+
+
+class ContractError(InvalidInput):
+    """The contract file breaks a rule."""
+
+    default_code = "contract-invalid"
+
+
+class PolicyError(InvalidInput):
+    """A policy breaks a rule, alone or against the contract."""
+
+    default_code = "policy-invalid"
+
+
+class ExportError(InvalidInput):
+    """The export as a whole does not match its contract."""
+
+    default_code = "export-mismatch"
+
+
+class Unavailable(SupplierViewsError):
+    """Something that the run needs is not there, and may be there later."""
+
+    exit_status = 30
+    default_code = "unavailable"
+
+
+class KeyUnavailable(Unavailable):
+    """A key cannot be opened, or its state or dates forbid its use."""
+
+    default_code = "key-unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """A file store cannot be read or written."""
+
+    default_code = "store-unavailable"
+
+
+class OutcomeUnknown(SupplierViewsError):
+    """Nobody knows whether the step took effect: look before retrying."""
+
+    exit_status = 40
+    default_code = "outcome-unknown"
+
+
+class InternalError(SupplierViewsError):
+    """A bug in supplier-views."""

@@ -1,0 +1,1 @@
+"""Key references, keysets and providers: one file a provider."""

@@ -1,0 +1,1 @@
+"""Bytes in, print-sized metadata-free JPEG out; no Beam, no policy."""

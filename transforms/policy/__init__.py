@@ -1,0 +1,1 @@
+"""What one supplier may receive: model, loader, lint against the contract."""

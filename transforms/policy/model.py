@@ -1,0 +1,112 @@
+"""What one supplier may receive: a policy as plain frozen values.
+
+The loader (`transforms.policy.load`) makes these from one YAML file a supplier and lints them against the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TokenColumn:
+    """A column of keyed stand-ins, bound to the person and to the canonical values of the columns `of`."""
+
+    name: str
+    of: tuple[str, ...]
+    why: str
+    scope: Literal["relationship", "transaction"] = "relationship"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepColumn:
+    """A column that leaves as it is; its contract column has a closed vocabulary or a full-match pattern."""
+
+    name: str
+    why: str
+
+    @property
+    def source(self) -> str:
+        """The export column that is read."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class GeneraliseColumn:
+    """A column that leaves as a coarser one: `source` is the export's, `name` the map in the contract and the view's column."""
+
+    name: str
+    source: str
+    why: str
+
+
+ViewColumn = TokenColumn | KeepColumn | GeneraliseColumn
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSpec:
+    """How a supplier's photos look: size in millimetres and dots per inch, a byte budget, and the token column that names them.
+
+    `background` is the 8-bit sRGB colour under transparent pixels.
+    """
+
+    of: str
+    width_mm: float
+    height_mm: float
+    dpi: int
+    max_bytes: int
+    name: str
+    background: tuple[int, int, int] = (255, 255, 255)
+
+    @property
+    def width_px(self) -> int:
+        """Width in pixels, rounded to the nearest."""
+        return round(self.width_mm / 25.4 * self.dpi)
+
+    @property
+    def height_px(self) -> int:
+        """Height in pixels, rounded to the nearest."""
+        return round(self.height_mm / 25.4 * self.dpi)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One supplier's view of an export.
+
+    `where` maps a contract column with a closed vocabulary to the values that a row must have (all columns must agree); empty
+    means the full population, which needs `full_population` (the written justification) [L7].
+    `dropped` are export columns that the policy names as dropped; what is not named at all does not leave either.
+    `agreement` is the article 28 contract's reference, `dpia` the impact assessment's, `domain` names the additional information
+    that a thief of this view is assumed to hold [L2, L4, P1].
+    """
+
+    supplier: str
+    token_prefix: str
+    purpose: str
+    agreement: str
+    legal_basis: str
+    delete_after_days: int
+    columns: tuple[ViewColumn, ...]
+    legal_regime: Literal["uk-gdpr", "dpa-2018-part-3"] = "uk-gdpr"
+    role: Literal["processor", "controller"] = "processor"
+    transfer_country: str = "GB"
+    dpia: str | None = None
+    domain: str | None = None
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    full_population: str | None = None
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    photo: PhotoSpec | None = None
+    delivery_format: Literal["csv", "parquet"] = "csv"
+    source: str = ""
+
+    @property
+    def tokens(self) -> tuple[TokenColumn, ...]:
+        """The token columns in the view's order."""
+        return tuple(c for c in self.columns if isinstance(c, TokenColumn))
+
+    @property
+    def sort_token(self) -> TokenColumn:
+        """The first token column: rows of the view are sorted by it [R8]."""
+        return self.tokens[0]

@@ -1,0 +1,1 @@
+"""PTransforms and DoFns: the only Beam code below pipelines."""

@@ -1,0 +1,1 @@
+"""Canonicalise, mac, format, derive: from a person to a token."""
