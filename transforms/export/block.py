@@ -1,8 +1,4 @@
-"""What every export reader yields: whole Arrow columns with the place of each row.
-
-A row's place travels with it as one integer: `row_ref = source_index * 2**40 + row_number`, where row numbers count data rows from
-1 in the order of the file (a CSV header is not counted, a record with quoted newlines counts once).
-"""
+"""What every export reader yields: whole Arrow columns with the place of each row (`transforms.contract.places`)."""
 
 from __future__ import annotations
 
@@ -10,16 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-ROW_REF = "row_ref"
-_ROW_BITS = 40
+from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of, row_ref
 
-BROKEN_SCHEMA = pa.schema(
-    [
-        (ROW_REF, pa.int64()),
-        ("rule", pa.string()),  # kebab-case, from a closed list
-        ("column", pa.string()),  # null where the row as a whole is broken
-    ]
-)
+__all__ = ["BROKEN_SCHEMA", "ROW_REF", "Block", "place_of", "row_ref"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +22,3 @@ class Block:
 
     rows: pa.RecordBatch
     broken: pa.RecordBatch
-
-
-def row_ref(source_index: int, row_number: int) -> int:
-    """The place of a row as one integer."""
-    return (source_index << _ROW_BITS) | row_number
-
-
-def place_of(ref: int) -> tuple[int, int]:
-    """The source index and row number of a `row_ref`."""
-    return ref >> _ROW_BITS, ref & ((1 << _ROW_BITS) - 1)
