@@ -21,7 +21,8 @@ was broken (`rule`), and what to do about it (`hint`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 
 class SupplierViewsError(Exception):
@@ -71,10 +72,40 @@ class Refused(SupplierViewsError):
 
 
 class InvalidInput(SupplierViewsError):
-    """Something that a person wrote or HR delivered breaks its rules."""
+    """Something that a person wrote or HR delivered breaks its rules.
+
+    A file that breaks several rules raises one error: `findings` holds an error for each, and the error itself reads like the first.
+    """
 
     exit_status = 20
     default_code = "invalid-input"
+
+    def __init__(
+        self, rule: str, *, place: str = "", hint: str = "", code: str | None = None, findings: tuple[InvalidInput, ...] = ()
+    ) -> None:
+        super().__init__(rule, place=place, hint=hint, code=code)
+        self._findings = findings
+
+    @property
+    def findings(self) -> tuple[InvalidInput, ...]:
+        """Every broken rule, each as an error of its own; the error itself where it is the only one."""
+        return self._findings or (self,)
+
+    @classmethod
+    def of(cls, findings: Sequence[InvalidInput]) -> Self:
+        """One error for one or more findings."""
+        first, more = findings[0], len(findings) - 1
+        rule = f"{first.rule} (and {more} more)" if more else first.rule
+        return cls(rule, place=first.place, hint=first.hint, code=first.code, findings=tuple(findings))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_invalid, (type(self), self.rule, self.place, self.hint, self.code, self._findings)
+
+
+def _rebuild_invalid(
+    kind: type[InvalidInput], rule: str, place: str, hint: str, code: str, findings: tuple[InvalidInput, ...]
+) -> InvalidInput:
+    return kind(rule, place=place, hint=hint, code=code, findings=findings)
 
 
 class ContractError(InvalidInput):

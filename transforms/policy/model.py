@@ -80,6 +80,7 @@ class Policy:
     `dropped` are export columns that the policy names as dropped; what is not named at all does not leave either.
     `agreement` is the article 28 contract's reference, `dpia` the impact assessment's, `domain` names the additional information
     that a thief of this view is assumed to hold [L2, L4, P1].
+    `lines` maps the path of each key in `source`, such as `columns.rank.to`, to its line, so that a finding can name its place.
     """
 
     supplier: str
@@ -100,6 +101,7 @@ class Policy:
     photo: PhotoSpec | None = None
     delivery_format: Literal["csv", "parquet"] = "csv"
     source: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def tokens(self) -> tuple[TokenColumn, ...]:
