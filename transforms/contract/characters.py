@@ -7,6 +7,7 @@ folds alike in every later version (Unicode stability policy), text with a code 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ _CODE_POINTS = 0x110000
 _FIRST_GRAPHIC, _GRAPHIC_SPAN = 0x20, 0x5E  # U+0020 to U+007E
 
 
-def forbidden_characters(values: pa.Array) -> pa.Array:
+def forbidden_characters(values: pa.Array[Any]) -> pa.BooleanArray:
     """Rows that hold a character which no value may hold.
 
     Forbidden are the controls (C0 with NUL, TAB, CR and LF, DEL, C1), surrogates, private use, noncharacters, every code point
@@ -43,12 +44,12 @@ def forbidden_characters(values: pa.Array) -> pa.Array:
         beyond_ascii = body[at] >= 0x80
         forbidden[rows[~beyond_ascii]] = True
         candidates = np.unique(rows[beyond_ascii])
-        forbidden[candidates] |= _forbidden_beyond_ascii(values.take(pa.array(candidates)))
+        forbidden[candidates] |= _forbidden_beyond_ascii(values.take(candidates))
         forbidden &= validity(values)
     return pa.array(forbidden)
 
 
-def _forbidden_beyond_ascii(values: pa.Array) -> npt.NDArray[np.bool_]:
+def _forbidden_beyond_ascii(values: pa.Array[Any]) -> npt.NDArray[np.bool_]:
     """The same for rows with non-ASCII bytes: all of them decoded at once, their code points looked up in one table."""
     offsets, data = byte_views(values)
     body = data[int(offsets[0]) : int(offsets[-1])]
@@ -70,7 +71,7 @@ def _forbidden_beyond_ascii(values: pa.Array) -> npt.NDArray[np.bool_]:
     return forbidden
 
 
-def _forbidden_one_by_one(values: pa.Array) -> npt.NDArray[np.bool_]:
+def _forbidden_one_by_one(values: pa.Array[Any]) -> npt.NDArray[np.bool_]:
     """The same where some row is not UTF-8, which Arrow's string type promises never happens: slow and exact."""
     allowed = _allowed()
     forbidden = np.ones(len(values), np.bool_)
