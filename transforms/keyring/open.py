@@ -1,0 +1,96 @@
+"""Opens keys where they are used: in a DoFn's `setup()`, from a URI and a name, on a given day [C10, C14].
+
+The key-encryption key is in memory only while one of these functions runs.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from types import TracebackType
+from typing import Self, final
+
+from transforms.keyring.envelope import unwrap_all
+from transforms.keyring.file import FileProvider
+from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, check_supplier, day_of
+from transforms.keyring.provider import Provider
+from transforms.keyring.secret import SecretKey, Unshareable
+from transforms.keyring.signing import SigningKey
+
+
+@final
+class OpenKeyset(Unshareable):
+    """A keyset with its keys, on one day: `active` may tokenise, the others only resolve.
+
+    `notices` is what a custodian should be told, in sentences without a secret. Used as a context manager, it wipes its keys.
+    """
+
+    __slots__ = ("_day", "_keys", "active", "keyset", "notices")
+
+    def __init__(self, keyset: Keyset, keys: dict[int, SecretKey], now: date, notices: tuple[str, ...]) -> None:
+        self.keyset = keyset
+        self.active: Epoch = keyset.active(now)
+        self.notices = notices
+        self._keys = keys
+        self._day = day_of(now)
+
+    def key(self, epoch: int | None = None) -> SecretKey:
+        """The active epoch's key, or that of an epoch that may still resolve; it stays this object's, to wipe.
+
+        Errors: KeyUnavailable; see `Keyset.resolvable`.
+        """
+        if epoch is None:
+            return self._keys[self.active.number]
+        return self._keys[self.keyset.resolvable(epoch, self._day).number]
+
+    def wipe(self) -> None:
+        """Wipes every key; a second call does nothing. Errors: see `SecretKey.wipe`."""
+        for key in self._keys.values():
+            key.wipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.wipe()
+
+
+def open_provider(uri: str) -> Provider:
+    """The provider that the URI names; nothing is read yet. UsageError for a URI of no known form."""
+    return FileProvider(uri)  # the only one so far; the next is chosen here by `keyref.scheme_of`
+
+
+def open_keyset(uri: str, supplier: str, now: date) -> OpenKeyset:
+    """The keyset of a supplier, to tokenise with on that day.
+
+    Errors: UsageError for a URI of no known form or a name that no supplier may have; KeyUnavailable if the keyset is missing,
+    exposed, edited, wrapped under another key, or has no epoch that is active on that day.
+    """
+    return _open(uri, check_supplier(supplier), now)
+
+
+def open_fingerprint_key(uri: str, now: date) -> SecretKey:
+    """The force's own key for finding duplicates inside a run; no supplier's. Errors: as `open_keyset`."""
+    return _open(uri, INTERNAL, now).key()
+
+
+def open_signing_key(uri: str, now: date) -> SigningKey:
+    """The key that signs manifests on that day. Errors: as `open_keyset`."""
+    with _open(uri, SIGNING, now) as opened:
+        return SigningKey(opened.key(), opened.active.number, opened.notices)
+
+
+def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
+    """Whether the key-encryption key has `WARN_DAYS` days or fewer left to wrap with, or none."""
+    expires = provider.kek_expires()
+    left = (expires - day_of(now)).days
+    if left > WARN_DAYS:
+        return ()
+    return (f"the key-encryption key wraps no new key from {expires} on, days left: {max(left, 0)}",)
+
+
+def _open(uri: str, name: str, now: date) -> OpenKeyset:
+    with closing(open_provider(uri)) as provider:
+        wrapped = provider.read(name)
+        keys = unwrap_all(provider, wrapped)
+        return OpenKeyset(wrapped.keyset, keys, now, (*wrapped.keyset.notices(now), *kek_notices(provider, now)))
