@@ -1,0 +1,79 @@
+"""The decoding process: `python -I -m transforms.photos.child LIMITS`, started by `PhotoWorker` and by nothing else.
+
+It knows no key, no policy and no file name, imports neither Beam nor Arrow, and after its greeting can only read photos from its
+standard input and write results to its standard output.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from PIL import Image, ImageCms
+
+from transforms.photos import frames
+from transforms.photos.confinement import allow_cpu, confine
+from transforms.photos.minimise import Minimiser
+from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode
+
+_STDIN, _STDOUT = 0, 1
+_CHUNK = 2**20
+
+
+def main(limits: Limits) -> None:
+    """Minimises photos until the standard input ends."""
+    minimiser = Minimiser(limits)
+    _warm_up(minimiser)
+    _write(frames.greeting(confine(limits.memory_bytes)))
+    while lengths := _read(frames.LENGTHS.size):
+        head_length, body_length = frames.LENGTHS.unpack(lengths)
+        specs = frames.specs_of(_read(head_length))
+        allow_cpu(limits.seconds)
+        result: Minimised | RefusalCode
+        try:
+            result = minimiser.minimise(_read(body_length), specs)
+        except PhotoRefused as refused:
+            result = refused.code
+        except MemoryError:
+            result = RefusalCode.OUT_OF_MEMORY
+        _write(frames.reply(result))
+
+
+def _warm_up(minimiser: Minimiser) -> None:
+    """Takes every path once, since what the library imports late could not be opened once the process is confined."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    grey = Image.linear_gradient("L")
+    for kind, image in (
+        ("JPEG", grey.convert("RGB")),
+        ("JPEG", grey.convert("CMYK")),
+        ("PNG", grey.convert("RGBA")),
+        ("PNG", grey.convert("P")),
+        ("PNG", grey.convert("I;16")),
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, kind, icc_profile=profile)
+        minimiser.minimise(buffer.getvalue(), [PrintSpec(32, 40, 300, 60_000)])
+
+
+def _read(length: int) -> bytes:
+    """Exactly that many bytes; none at all if the input ended before the first."""
+    parts = bytearray()
+    while len(parts) < length:
+        part = os.read(_STDIN, min(length - len(parts), _CHUNK))
+        if not part:
+            if parts:
+                raise EOFError
+            return b""
+        parts += part
+    return bytes(parts)
+
+
+def _write(message: bytes) -> None:
+    view = memoryview(message)
+    while view:
+        view = view[os.write(_STDOUT, view) :]
+
+
+if __name__ == "__main__":
+    main(frames.limits_of(sys.argv[1]))

@@ -1,0 +1,60 @@
+"""Colours of a decoded picture to sRGB, by its own ICC profile where it has a sound one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+
+from PIL import Image, ImageCms
+
+_SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
+_SPACE_AT = slice(16, 20)  # ICC.1:2022 table 17, data colour space
+_KEPT_TRANSFORMS = 16
+
+
+class SrgbConverter:
+    """Converts pictures to sRGB; keeps the transforms of the profiles it met last, since a force has few cameras."""
+
+    def __init__(self) -> None:
+        self._srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        self._transforms: OrderedDict[bytes, ImageCms.ImageCmsTransform | None] = OrderedDict()
+
+    def to_rgb(self, image: Image.Image, profile: bytes | None) -> Image.Image:
+        """An `L`, `RGB` or `CMYK` picture as sRGB `RGB`.
+
+        Relative colorimetric with black point compensation. A profile that is broken, or of another colour space than the
+        picture, is ignored: the picture is then taken for sRGB, as every viewer does.
+        """
+        space = _SPACES.get(profile[_SPACE_AT]) if profile else None
+        if image.mode == "L" and space == "RGB":
+            image = image.convert("RGB")
+        if profile and space == image.mode:
+            transform = self._transform(profile, space)
+            if transform is not None:
+                converted = ImageCms.applyTransform(image, transform)
+                if converted is not None:
+                    return converted
+        return image if image.mode == "RGB" else image.convert("RGB")
+
+    def _transform(self, profile: bytes, space: str) -> ImageCms.ImageCmsTransform | None:
+        digest = hashlib.sha256(profile).digest()
+        if digest in self._transforms:
+            self._transforms.move_to_end(digest)
+            return self._transforms[digest]
+        transform: ImageCms.ImageCmsTransform | None
+        try:
+            transform = ImageCms.buildTransform(
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                self._srgb,
+                space,
+                "RGB",
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            transform = None
+        self._transforms[digest] = transform
+        if len(self._transforms) > _KEPT_TRANSFORMS:
+            self._transforms.popitem(last=False)
+        return transform

@@ -1,0 +1,144 @@
+"""The messages between a photo worker and its decoding process: lengths, then JSON, then bytes. No pickles: the decoding
+process is not trusted, so whatever it says is checked field by field."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from transforms.photos.audit import audit
+from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+
+LENGTHS = struct.Struct(">II")  # of the JSON head and of the body, in bytes
+MAX_HEAD = 65_536
+
+
+class BrokenFrame(Exception):
+    """A message that breaks the protocol."""
+
+
+def request(data: bytes, specs: Sequence[PrintSpec]) -> list[bytes]:
+    """A photo and its specs as parts to send."""
+    head = json.dumps([asdict(spec) for spec in specs]).encode()
+    if len(head) > MAX_HEAD:
+        raise ValueError("too many prints of one photo")
+    return [LENGTHS.pack(len(head), len(data)) + head, data]
+
+
+def specs_of(head: bytes) -> list[PrintSpec]:
+    """The specs in a request's head."""
+    return [PrintSpec(**{**spec, "background": tuple(spec["background"])}) for spec in json.loads(head)]
+
+
+def greeting(confinement: dict[str, bool]) -> bytes:
+    """The first message of a decoding process: it is ready, and this is how it is confined."""
+    return _pack(confinement, b"")
+
+
+def reply(result: Minimised | RefusalCode) -> bytes:
+    """What became of a photo, as bytes to send."""
+    if isinstance(result, RefusalCode):
+        return _pack({"refused": result.value}, b"")
+    head: list[dict[str, object]] = []
+    for outcome in result.outcomes:
+        if isinstance(outcome, RefusalCode):
+            head.append({"refused": outcome.value})
+        else:
+            size = [outcome.width_px, outcome.height_px]
+            head.append({"bytes": len(outcome.jpeg), "size": size, "quality": outcome.quality, "small": outcome.small})
+    return _pack({"outcomes": head}, b"".join(o.jpeg for o in result.outcomes if isinstance(o, Rendition)))
+
+
+def read_greeting(head: bytes) -> dict[str, bool]:
+    """The confinement that a decoding process reports of itself; BrokenFrame if it is no such message."""
+    report = _json(head)
+    if not isinstance(report, dict) or not all(isinstance(holds, bool) for holds in report.values()):
+        raise BrokenFrame
+    return report
+
+
+def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> Minimised:
+    """The result in a reply, each JPEG audited here: on the trusted side.
+
+    Raises:
+        PhotoRefused: the decoding process refused the photo.
+        BrokenFrame: the message is not a reply to these specs.
+    """
+    message = _json(head)
+    if not isinstance(message, dict):
+        raise BrokenFrame
+    if "refused" in message:
+        raise PhotoRefused(_code(message["refused"]))
+    entries = message.get("outcomes")
+    if not isinstance(entries, list) or len(entries) != len(specs):
+        raise BrokenFrame
+    outcomes: list[Rendition | RefusalCode] = []
+    position = 0
+    for entry, spec in zip(entries, specs, strict=True):
+        if not isinstance(entry, dict):
+            raise BrokenFrame
+        if "refused" in entry:
+            outcomes.append(_code(entry["refused"]))
+            continue
+        length, width, height, quality, small = _rendition_fields(entry)
+        if not 0 < length <= len(body) - position or not (width <= spec.width_px and height <= spec.height_px):
+            raise BrokenFrame
+        if not small and (width, height) != (spec.width_px, spec.height_px):
+            raise BrokenFrame
+        jpeg = body[position : position + length]
+        position += length
+        try:
+            audit(jpeg, spec, (width, height))
+        except PhotoRefused as refused:
+            outcomes.append(refused.code)
+        else:
+            outcomes.append(Rendition(jpeg, width, height, quality, small))
+    if position != len(body):
+        raise BrokenFrame
+    return Minimised(tuple(outcomes))
+
+
+def largest_body(specs: Sequence[PrintSpec]) -> int:
+    """The most bytes that a reply to these specs can have."""
+    return sum(spec.max_bytes for spec in specs)
+
+
+def limits_argument(limits: Limits) -> str:
+    """Limits as the one command line argument of a decoding process."""
+    return json.dumps(asdict(limits))
+
+
+def limits_of(argument: str) -> Limits:
+    """Limits from that argument."""
+    return Limits(**json.loads(argument))
+
+
+def _pack(head: object, body: bytes) -> bytes:
+    encoded = json.dumps(head).encode()
+    return LENGTHS.pack(len(encoded), len(body)) + encoded + body
+
+
+def _json(head: bytes) -> Any:
+    try:
+        return json.loads(head)
+    except (ValueError, RecursionError):
+        raise BrokenFrame from None
+
+
+def _code(value: object) -> RefusalCode:
+    if not isinstance(value, str) or value not in {code.value for code in RefusalCode}:
+        raise BrokenFrame
+    return RefusalCode(value)
+
+
+def _rendition_fields(entry: dict[str, Any]) -> tuple[int, int, int, int, bool]:
+    length, size, quality, small = (entry.get(name) for name in ("bytes", "size", "quality", "small"))
+    if not isinstance(size, list) or len(size) != 2 or not isinstance(small, bool):
+        raise BrokenFrame
+    numbers = (length, *size, quality)
+    if not all(type(number) is int and number > 0 for number in numbers):
+        raise BrokenFrame
+    return (*numbers, small)

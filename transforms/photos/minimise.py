@@ -1,0 +1,208 @@
+"""From a photo's bytes to print-sized JPEGs that hold nothing but pixels. Pure: no Beam, no policy, no files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
+
+from transforms.photos import jpeg, png
+from transforms.photos.audit import audit
+from transforms.photos.colour import SrgbConverter
+from transforms.photos.geometry import Framing, decode_scale, frame, swaps_sides
+from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+from transforms.photos.source import Source
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LOWEST_QUALITY = 40
+_QUALITY_STEP = 5
+_FLAT_SHARE = 16  # a bottom of one colour that is at least a sixteenth of the height
+_REDUCING_GAP = 2.0
+
+
+class Minimiser:
+    """Minimises photos in this process; keeps only colour transforms between photos. Not for two threads at once."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._converter = SrgbConverter()
+
+    def minimise(self, data: bytes, specs: Sequence[PrintSpec]) -> Minimised:
+        """Decodes a photo once and makes one rendition for each spec; see `minimise`."""
+        if not specs:
+            raise ValueError("a photo is minimised for at least one print")
+        source = read_source(data, self._limits)
+        try:
+            return self._render(source, specs)
+        except PhotoRefused:
+            raise
+        except MemoryError:
+            raise PhotoRefused(RefusalCode.OUT_OF_MEMORY) from None
+        except Exception:  # noqa: BLE001 a decoder's own error may quote the file, and there is no list of what it raises
+            raise PhotoRefused(RefusalCode.UNDECODABLE) from None
+
+    def _render(self, source: Source, specs: Sequence[PrintSpec]) -> Minimised:
+        framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
+        picture, scale = _decode(source, decode_scale(framings, source.orientation))
+        outcomes = [self._rendition(picture, source, framing, scale, spec) for framing, spec in zip(framings, specs, strict=True)]
+        return Minimised(tuple(outcomes))
+
+    def _rendition(
+        self, picture: Image.Image, source: Source, framing: Framing, scale: int, spec: PrintSpec
+    ) -> Rendition | RefusalCode:
+        size = (framing.width_px, framing.height_px)
+        left, top, right, bottom = (edge / scale for edge in framing.box)
+        small = picture.resize(
+            size[::-1] if swaps_sides(source.orientation) else size,
+            Image.Resampling.LANCZOS,
+            (left, top, min(right, picture.width), min(bottom, picture.height)),
+            _REDUCING_GAP,
+        )
+        rgb = self._opaque(small, source.icc, spec.background)
+        if source.orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[source.orientation])
+        # Only the pixels go on: a plain save would copy a comment and a profile from the picture it was made from [I6].
+        clean = Image.frombytes("RGB", size, rgb.tobytes())
+        try:
+            encoded, quality = _encode(clean, spec)
+            audit(encoded, spec, size)
+        except PhotoRefused as refused:
+            return refused.code
+        return Rendition(encoded, *size, quality, framing.small)
+
+    def _opaque(self, image: Image.Image, profile: bytes | None, background: tuple[int, int, int]) -> Image.Image:
+        """The picture in sRGB over the background, so that a colour hidden under transparent pixels is never shown."""
+        if image.mode != "RGBA":
+            return self._converter.to_rgb(image, profile)
+        alpha = image.getchannel("A")
+        seen = self._converter.to_rgb(Image.merge("RGB", [image.getchannel(band) for band in "RGB"]), profile)
+        return Image.composite(seen, Image.new("RGB", image.size, background), alpha)
+
+
+def minimise(data: bytes, specs: Sequence[PrintSpec], limits: Limits | None = None) -> Minimised:
+    """Minimises one photo in this process: for trusted bytes and tests; hostile ones belong in a `PhotoWorker`.
+
+    The picture is turned upright, cropped to each print's aspect from the top, scaled down to its pixels (never up), put over
+    the background, converted to sRGB, and encoded as baseline 4:4:4 JPEG at the highest quality that fits the byte budget. The same
+    bytes and specs give the same output for one version of the codecs.
+
+    Args:
+        data: the bytes of a JPEG or PNG file.
+        specs: the prints to make; at least one.
+        limits: what the source may be; the defaults of `Limits` if None.
+
+    Returns:
+        One outcome for each spec, in order.
+
+    Raises:
+        PhotoRefused: the photo breaks a limit or cannot be decoded whole.
+        ValueError: no specs.
+    """
+    return Minimiser(limits).minimise(data, specs)
+
+
+def read_source(data: bytes, limits: Limits) -> Source:
+    """The format by its first bytes, and the structure by our own reader; PhotoRefused if either is not accepted."""
+    if not data:
+        raise PhotoRefused(RefusalCode.EMPTY)
+    if len(data) > limits.max_bytes:
+        raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
+    if data.startswith(jpeg.MAGIC):
+        source = jpeg.read_jpeg(data, limits)
+    elif data.startswith(png.MAGIC):
+        source = png.read_png(data, limits)
+    else:
+        raise PhotoRefused(RefusalCode.FORMAT)
+    return source
+
+
+def _decode(source: Source, scale: int) -> tuple[Image.Image, int]:
+    """The pixels in mode `L`, `RGB`, `CMYK` or `RGBA`, in the sensor's frame, and the scale they were decoded at."""
+    stream = io.BytesIO(source.stream)
+    if source.kind == "png":
+        image: ImageFile.ImageFile = PngImagePlugin.PngImageFile(stream)
+        _expect(image.size == (source.width, source.height))
+        _load(image)
+        return _unpacked(image, source.colour_key), 1
+    image = JpegImagePlugin.JpegImageFile(stream)
+    _expect(image.size == (source.width, source.height))
+    if scale > 1:
+        image.draft(None, (source.width // scale, source.height // scale))
+        _expect(image.size == (-(-source.width // scale), -(-source.height // scale)))
+    _load(image)
+    if _has_flat_bottom(image):
+        raise PhotoRefused(RefusalCode.FLAT_BOTTOM)
+    return image, scale
+
+
+def _expect(condition: bool) -> None:
+    """The library read the header as our own reader did; if not, one of them is being fooled."""
+    if not condition:
+        raise PhotoRefused(RefusalCode.MALFORMED)
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    try:
+        image.load()
+    except OSError as error:
+        # The library's only sign of data that end early; its text is matched and goes nowhere.
+        truncated = str(error).startswith("image file is truncated")
+        raise PhotoRefused(RefusalCode.TRUNCATED if truncated else RefusalCode.UNDECODABLE) from None
+
+
+def _unpacked(image: Image.Image, colour_key: tuple[int, ...] | None) -> Image.Image:
+    """A decoded PNG as `L`, `RGB` or `RGBA`."""
+    if image.mode.startswith("I;16"):
+        # Converting 16-bit grey clips it to white; the upper byte of each sample is the picture.
+        image = Image.frombytes("L", image.size, image.tobytes()[1::2])
+    elif image.mode == "P":
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode == "LA":
+        return image.convert("RGBA")
+    elif image.mode == "1":
+        image = image.convert("L")
+    if colour_key is None:
+        return image
+    alpha: Image.Image | None = None
+    for band, key in zip(image.split(), colour_key, strict=True):
+        differs = band.point([0 if value == key else 255 for value in range(256)])
+        alpha = differs if alpha is None else ImageChops.lighter(alpha, differs)
+    keyed = image.convert("RGBA")
+    if alpha is not None:
+        keyed.putalpha(alpha)
+    return keyed
+
+
+def _has_flat_bottom(image: Image.Image) -> bool:
+    """Whether the bottom rows, and not the whole picture, are exactly one colour that is neither black nor white.
+
+    That is how a decoder paints what a cut-off file does not say, and how such a picture looks after somebody saved it again.
+    """
+    strip = image.crop((0, image.height - max(2, image.height // _FLAT_SHARE), *image.size))
+    ranges = _extrema(strip)
+    if any(low != high for low, high in ranges) or all(low in (0, 255) for low, _ in ranges):
+        return False
+    return any(low != high for low, high in _extrema(image))
+
+
+def _extrema(image: Image.Image) -> list[tuple[int, int]]:
+    return [band.getextrema() for band in image.split()]  # type: ignore[misc]
+
+
+def _encode(image: Image.Image, spec: PrintSpec) -> tuple[bytes, int]:
+    """A baseline JPEG within the spec's bytes and its quality: 90 for a print of 600 dpi and more, 85 below, or lower [I3]."""
+    for quality in range(90 if spec.dpi >= 600 else 85, _LOWEST_QUALITY - 1, -_QUALITY_STEP):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, dpi=(spec.dpi, spec.dpi))
+        if buffer.tell() <= spec.max_bytes:
+            return buffer.getvalue(), quality
+    raise PhotoRefused(RefusalCode.OVER_BUDGET)
