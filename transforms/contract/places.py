@@ -12,13 +12,12 @@ import pyarrow as pa
 ROW_REF = "row_ref"
 _ROW_BITS = 40
 
-BROKEN_SCHEMA = pa.schema(
-    [
-        (ROW_REF, pa.int64()),
-        ("rule", pa.string()),  # kebab-case, from a closed list
-        ("column", pa.string()),  # null where the row as a whole is broken
-    ]
-)
+_BROKEN_FIELDS: dict[str, pa.DataType] = {
+    ROW_REF: pa.int64(),
+    "rule": pa.string(),  # kebab-case, from a closed list
+    "column": pa.string(),  # null where the row as a whole is broken
+}
+BROKEN_SCHEMA = pa.schema(_BROKEN_FIELDS)
 
 
 def row_ref(source_index: int, row_number: int) -> int:
