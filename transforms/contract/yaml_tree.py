@@ -5,6 +5,9 @@ therefore: tags, anchors and aliases, merge keys, duplicate keys, several docume
 characters that are invisible or turn the direction of text. No scalar is interpreted: `yes`, `no`, `0123` and `2026-11-23` stay
 the text that was written, and the reader's schema gives the type. A bare `null`, `~` or nothing at all is refused, because as
 text it would pass for a value.
+
+One kindness: between braces a comma ends a value, so `{action: keep, why: size, colour}` is a `why` cut short and a stray key to
+YAML. Where the caller names `why` as prose, the sentence is read as the reviewer reads it.
 """
 
 from __future__ import annotations
@@ -92,17 +95,18 @@ class Document:
         return self.kind(rule, place=f"{self.path}:{self.line(location)}", hint=hint, code=code)
 
 
-def read_yaml(path: Path, kind: type[InvalidInput]) -> Document:
+def read_yaml(path: Path, kind: type[InvalidInput], prose: frozenset[str] = frozenset()) -> Document:
     """Reads one file of at most `MAX_FILE_BYTES`.
 
     Args:
         path: a local file; a UTF-8 byte order mark is skipped.
         kind: what to raise.
+        prose: keys whose unquoted text between braces may hold commas.
 
     Raises:
         InvalidInput: of the given kind, with `file:line`: the file cannot be read or breaks a rule of the module's docstring.
     """
-    reader = _Reader(str(path), kind)
+    reader = _Reader(str(path), kind, prose)
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -139,14 +143,17 @@ def read_yaml(path: Path, kind: type[InvalidInput]) -> Document:
 
 
 class _Reader:
-    def __init__(self, path: str, kind: type[InvalidInput]) -> None:
+    def __init__(self, path: str, kind: type[InvalidInput], prose: frozenset[str]) -> None:
         self._path = path
         self._kind = kind
+        self._prose = prose
+        self._text = ""
 
     def refuse(self, code: str, rule: str, hint: str, line: int) -> NoReturn:
         raise self._kind(rule, place=f"{self._path}:{line}", hint=hint, code=code) from None
 
     def root(self, text: str) -> MappingNode:
+        self._text = text
         events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
         root: Node | None = None
         for event in events:
@@ -184,18 +191,41 @@ class _Reader:
     def _mapping(self, events: Iterator[yaml.Event], line: int, depth: int) -> MappingNode:
         entries: dict[str, Node] = {}
         key_lines: dict[str, int] = {}
+        sentence: tuple[str, int] | None = None  # the key and the start of prose that a comma may have cut
         while not isinstance(event := next(events), yaml.MappingEndEvent):
-            key = self._node(events, event, depth + 1)
-            if not isinstance(key, ScalarNode):
-                self.refuse("yaml-key", "a key must be text", "write `key: value`", key.line)
-            if key.text == "<<":
-                self.refuse("yaml-merge", "merge keys are not allowed", "write the keys out where they are used", key.line)
-            if key.text in entries:
-                first = key_lines[key.text]
-                self.refuse("yaml-duplicate-key", f"{key.text} is written twice", f"line {first} has it too; keep one", key.line)
-            entries[key.text] = self._node(events, next(events), depth + 1)
-            key_lines[key.text] = key.line
+            value = next(events) if isinstance(event, yaml.ScalarEvent) else None
+            if sentence and self._continues(event, value):
+                key, start = sentence
+                entries[key] = ScalarNode(key_lines[key], self._text[start : _end(event)])
+                continue
+            name = self._node(events, event, depth + 1)
+            if value is None or not isinstance(name, ScalarNode):
+                self.refuse("yaml-key", "a key must be text", "write `key: value`", name.line)
+            key = name.text
+            if key == "<<":
+                self.refuse("yaml-merge", "merge keys are not allowed", "write the keys out where they are used", name.line)
+            if key in entries:
+                hint = f"line {key_lines[key]} has it too; keep one"
+                self.refuse("yaml-duplicate-key", f"{key} is written twice", hint, name.line)
+            entries[key] = self._node(events, value, depth + 1)
+            key_lines[key] = name.line
+            plain = isinstance(value, yaml.ScalarEvent) and value.style is None
+            sentence = (key, _start(value)) if plain and key in self._prose else None
         return MappingNode(line, entries, key_lines)
+
+    def _continues(self, key: yaml.Event, value: yaml.Event | None) -> bool:
+        """Whether a stray key without a colon follows, which YAML only has between braces."""
+        if not isinstance(key, yaml.ScalarEvent) or key.style is not None or not isinstance(value, yaml.ScalarEvent):
+            return False
+        return value.value == "" and self._text[_end(key) :].lstrip()[:1] in {",", "}"}
+
+
+def _start(event: yaml.Event) -> int:
+    return event.start_mark.index if event.start_mark else 0
+
+
+def _end(event: yaml.Event) -> int:
+    return event.end_mark.index if event.end_mark else 0
 
 
 def _line(event: yaml.Event) -> int:

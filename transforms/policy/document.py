@@ -1,0 +1,88 @@
+"""What a policy file may say, and where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from transforms.contract.file_schema import Decimal, FileModel, Line, Name, Whole
+
+TOKEN_BITS = 80  # [C5, T1]
+_FILLERS = frozenset({"todo", "tbc", "tbd", "fixme", "none", "n/a", "na", "unknown", "xxx", "..."})
+
+
+def _meant(text: str) -> str:
+    """One line of prose that somebody wrote on purpose: a placeholder would pass for a decision that nobody took."""
+    text = " ".join(text.split())
+    if len(text) < 2 or text.casefold() in _FILLERS:
+        raise PydanticCustomError("value-invalid", "must be written out, not left as a placeholder")
+    return text
+
+
+Prose = Annotated[Line, AfterValidator(_meant)]
+Supplier = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9-]{1,40}\z")]
+Prefix = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2,4}\z")]
+Country = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2}\z")]
+Cells = Annotated[list[Line], Field(min_length=1)]
+
+
+class Rows(FileModel):
+    """Which rows leave."""
+
+    where: dict[Name, Cells] | None = Field(None, description="{column: [value, …]}; a row must agree in every column")
+    full_population: Prose | None = Field(None, description="in writing, why nobody can be left out")
+
+
+class ColumnEntry(FileModel):
+    """What happens to one column."""
+
+    action: Literal["token", "keep", "generalise", "drop", "seal"] = Field(description="token, keep, generalise or drop")
+    why: Prose = Field(description="what the supplier does with this column")
+    of: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        None, description="the export's columns that the token stands for"
+    )
+    scope: Literal["relationship", "transaction", "person"] = Field(
+        "relationship", description="relationship (stable for this supplier) or transaction (new in every release)"
+    )
+    bits: Whole = Field(TOKEN_BITS, description=f"{TOKEN_BITS}; may be left out")
+    to: Name | None = Field(None, description="the name of a generalisation in the contract")
+
+
+class Photo(FileModel):
+    """How photos look."""
+
+    of: Name = Field(description="the export's photo column")
+    width_mm: Annotated[Decimal, Field(gt=0, le=1000)] = Field(description="width in millimetres")
+    height_mm: Annotated[Decimal, Field(gt=0, le=1000)] = Field(description="height in millimetres")
+    dpi: Annotated[Whole, Field(ge=1)] = Field(description="dots per inch of the supplier's printer")
+    max_bytes: Annotated[Whole, Field(ge=1)] = Field(description="the most bytes that one photo may have")
+    name: Name = Field(description="the token column that names the files")
+
+
+class Output(FileModel):
+    """How the view is written."""
+
+    format: Literal["csv", "parquet"] = Field("csv", description="csv or parquet")
+    photos: Literal["folder"] | None = Field(None, description="folder")
+
+
+class PolicyDocument(FileModel):
+    """The whole file."""
+
+    supplier: Supplier = Field(description="2 to 41 lower-case letters, digits and hyphens; a letter first")
+    token_prefix: Prefix = Field(description="2 to 4 capital letters, different for every supplier")
+    purpose: Prose = Field(description="what the supplier does for the force")
+    agreement: Prose = Field(description="the reference of the article 28 contract")
+    legal_basis: Prose = Field(description="the lawful basis, such as public task")
+    legal_regime: Literal["uk-gdpr", "dpa-2018-part-3"] = Field("uk-gdpr", description="uk-gdpr or dpa-2018-part-3")
+    role: Literal["processor", "controller"] = Field("processor", description="processor or controller")
+    transfer_country: Country = Field("GB", description="two capital letters, such as GB")
+    dpia: Prose | None = Field(None, description="the reference of the impact assessment")
+    domain: Prose | None = Field(None, description="who may hold the view, thieves included, and what they know already")
+    delete_after_days: Annotated[Whole, Field(ge=1, le=365)] = Field(description="1 to 365 days")
+    rows: Rows = Field(description="{where: {column: [value]}} or {full_population: why nobody can be left out}")
+    columns: Annotated[dict[Name, ColumnEntry], Field(min_length=1)] = Field(description="what leaves, column by column")
+    photo: Photo | None = Field(None, description="{of, width_mm, height_mm, dpi, max_bytes, name}")
+    output: Output = Field(default_factory=lambda: Output.model_validate({}), description="{format: csv, photos: folder}")
