@@ -1,8 +1,9 @@
 """AES-256-CMAC (NIST SP 800-38B, RFC 4493) of a whole column at a time.
 
 CMAC chains one AES call a block, so one message cannot be hurried; a column can: the first blocks of all its messages are
-encrypted by one AES-ECB call, then all second blocks, and so on. ECB here is the bare block cipher of SP 800-38B section 5, applied to many
-independent chains; its output never leaves as a ciphertext. Every result equals `cryptography`'s one-value CMAC bit for bit.
+encrypted by one AES-ECB call, then all second blocks, and so on. ECB here is the bare block cipher of SP 800-38B section 5,
+applied to many independent chains; its output never leaves as a ciphertext. Every result equals `cryptography`'s one-value CMAC
+bit for bit.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Aes:
     def encrypt(self, buffer: Bytes) -> None:
         """Encrypts whole blocks in place; the last 15 or 16 bytes are spare room that OpenSSL asks for."""
         whole = (len(buffer) - (BLOCK - 1)) // BLOCK * BLOCK
-        self._encryptor.update_into(memoryview(buffer)[:whole], memoryview(buffer))
+        self._encryptor.update_into(buffer[:whole].data, buffer.data)
 
     def last_block_of_message(self) -> Blocks:
         """Row k is what the last block of a plain message is XORed with when k of its bytes are used (padding and subkey)."""

@@ -1,0 +1,188 @@
+"""The form of a value that a token is made from: the same for every way of typing the same name [T8].
+
+In this order: apostrophe-like and dash-like characters become ' and -; characters that nobody can see are dropped; NFKC,
+case folding, NFKC; the first map once more (NFKC turns some presentation forms into dashes); white space is trimmed and
+collapsed. Diacritics stay. `docs/spec/tokens.md` is the full statement; changing any of it changes every token, so it needs a new
+CANON_VERSION and a new epoch [T10].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import unicodedata2  # the interpreter's own tables change with Python, and those of 3.11 are older than the pinned version
+
+from transforms.contract.assigned import UNICODE_VERSION as UNICODE_VERSION
+from transforms.contract.buffers import Bytes, byte_views, validity
+from transforms.contract.characters import forbidden_characters
+from transforms.errors import ExportError, InternalError
+from transforms.tokens.cells import SLACK, Cells, Places
+
+CANON_VERSION: Final = 1
+
+# The last apostrophe and the last grave are U+1FFD and U+1FEF, canonically equal to U+00B4 and U+0060: without them the NFC and NFD
+# forms of one text would part.
+_APOSTROPHES = "\u2018\u2019\u02bc\u00b4\u0060\u2032\u1ffd\u1fef"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+# Default_Ignorable_Code_Point of Unicode 15.0: zero-width characters, bidi controls, variation selectors, fillers, tags.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_LOOK_ALIKE = re.compile(f"[{_APOSTROPHES}{_DASHES}{_INVISIBLE}]")
+_PLAIN: Final = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_DASHES, "-")
+
+_BLANK, _GRAVE, _APOSTROPHE = 0x20, 0x60, 0x27
+_SEPARATOR = "\n"  # a control, so in no value; nothing composes with it or folds into it
+
+
+def canonical_text(text: str) -> str | None:
+    """The canonical form of one value whose characters are allowed; None for a blank one."""
+    return _collapsed(_folded(text)) or None
+
+
+def unacceptable(values: pa.Array[Any]) -> pa.BooleanArray:
+    """Rows that `canonicalise` would refuse [T9]: `transforms.contract.characters.forbidden_characters`, by the name of its use."""
+    return forbidden_characters(values)
+
+
+def canonicalise(values: pa.Array[Any]) -> pa.Array[Any]:
+    """The canonical form of every value of a column.
+
+    Args:
+        values: n rows of string or large_string; raw, or canonical already (then nothing changes).
+
+    Returns:
+        n rows of the same type. Null, and a value that is blank once canonical, give null; no row is an empty string.
+
+    Raises:
+        ExportError: some value holds a character that no value may hold; the row checks quarantine such rows before.
+        TypeError: the array is of another type.
+    """
+    cells = canonical_cells(values)
+    offsets, _ = byte_views(values)
+    first, size = int(offsets[0]), int(offsets[-1] - offsets[0])
+    places = offsets[:-1] + (SLACK - np.int64(first))
+    plain = pa.Array.from_buffers(
+        values.type,
+        len(values),
+        [
+            pa.array(cells.lengths > 0).buffers()[1],
+            pa.py_buffer((offsets - first).data),
+            pa.py_buffer(cells.data[SLACK : SLACK + size].data),
+        ],
+    )
+    changed = (cells.lengths > 0) & ((cells.starts != places) | (cells.lengths != np.diff(offsets)))
+    if not changed.any():
+        return plain
+    texts = _text_of(cells, np.flatnonzero(changed), values.type)
+    canonical: pa.Array[Any] = pc.replace_with_mask(plain, pa.array(changed), texts)
+    return canonical
+
+
+def canonical_cells(values: pa.Array[Any]) -> Cells:
+    """`canonicalise`, with the result left as cells: tidy ones folded where they stand, the few others patched in behind.
+
+    Args, errors: those of `canonicalise`. A null or blank row gives length 0.
+    """
+    if pc.any(forbidden_characters(values)).as_py():
+        raise ExportError(
+            "a value to be tokenised holds a character that no value may hold",
+            code="forbidden-character",
+            hint="quarantine rows with control, private-use or unassigned characters first",
+        )
+    offsets, data = byte_views(values)
+    first = int(offsets[0])
+    body = data[first : int(offsets[-1])]
+    buffer = np.zeros(body.size + 2 * SLACK, np.uint8)
+    folded = buffer[SLACK : SLACK + body.size]
+    upper = (body - np.uint8(ord("A"))) < 26
+    np.bitwise_or(body, upper.view(np.uint8) << np.uint8(5), out=folded)
+    folded[folded == _GRAVE] = _APOSTROPHE
+
+    starts = offsets[:-1].astype(np.int64)
+    starts += SLACK - first
+    lengths = np.diff(offsets).astype(np.int64, copy=False)
+    if values.null_count:
+        lengths *= validity(values)
+    untidy = _trim_and_find_untidy(buffer, starts, lengths)
+    if not untidy.size:
+        return Cells(starts, lengths, buffer)
+    return _patched(
+        Cells(starts, lengths, buffer), untidy, _canonical_texts([str(text) for text in values.take(untidy).to_pylist()])
+    )
+
+
+def _trim_and_find_untidy(buffer: Bytes, starts: Places, lengths: Places) -> Places:
+    """Takes spaces off both ends of cells, in place, and returns the rows that need more than that.
+
+    Those are rows with a byte beyond ASCII or with two spaces in a row inside.
+    """
+    untidy = np.zeros(len(starts), np.bool_)
+    before = starts.copy()
+    spaces = buffer == _BLANK
+    if spaces.any():
+        rows = np.flatnonzero(spaces[starts] & (lengths > 0))
+        while rows.size:
+            starts[rows] += 1
+            lengths[rows] -= 1
+            rows = rows[spaces[starts[rows]] & (lengths[rows] > 0)]
+        rows = np.flatnonzero(spaces[starts + lengths - 1] & (lengths > 0))
+        while rows.size:
+            lengths[rows] -= 1
+            rows = rows[spaces[starts[rows] + lengths[rows] - 1] & (lengths[rows] > 0)]
+        at = np.flatnonzero(spaces[:-1] & spaces[1:])
+        rows = np.searchsorted(before, at, side="right") - 1
+        inside = (at >= starts[rows]) & (at + 1 < starts[rows] + lengths[rows])
+        untidy[rows[inside]] = True
+    at = np.flatnonzero(buffer >= 0x80)
+    if at.size:
+        untidy[np.searchsorted(before, at, side="right") - 1] = True
+    return np.flatnonzero(untidy & (lengths > 0))
+
+
+def _canonical_texts(texts: Sequence[str]) -> list[str]:
+    """The canonical forms of some values, folded in one go; blank ones are empty."""
+    folded = _folded(_SEPARATOR.join(texts)).split(_SEPARATOR)
+    if len(folded) != len(texts):
+        raise InternalError("folding a column together gives other rows than it had", code="canonicalisation-broken")
+    return [_collapsed(text) for text in folded]
+
+
+def _folded(text: str) -> str:
+    text = _LOOK_ALIKE.sub(_replacement, text)
+    text = unicodedata2.normalize("NFKC", unicodedata2.normalize("NFKC", text).casefold())
+    return _LOOK_ALIKE.sub(_replacement, text)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    return _PLAIN.get(match[0], "")
+
+
+def _collapsed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _patched(cells: Cells, rows: Places, texts: Sequence[str]) -> Cells:
+    """Puts other texts in some rows: the bytes go behind the buffer, only the rows' places change."""
+    encoded = [text.encode() for text in texts]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    cells.starts[rows] = np.cumsum(lengths) - lengths + cells.data.size
+    cells.lengths[rows] = lengths
+    extra = np.frombuffer(b"".join(encoded) + bytes(SLACK), np.uint8)
+    return Cells(cells.starts, cells.lengths, np.concatenate([cells.data, extra]))
+
+
+def _text_of(cells: Cells, rows: Places, kind: pa.DataType) -> pa.Array[Any]:
+    """Some rows of cells as an Arrow array of a string type."""
+    lengths = cells.lengths[rows]
+    ends = np.cumsum(lengths)
+    index: npt.NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(cells.starts[rows] - (ends - lengths), lengths)
+    offsets = np.concatenate([[0], ends]).astype(np.int64 if pa.types.is_large_string(kind) else np.int32)
+    return pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(offsets.data), pa.py_buffer(cells.data[index].data)])
