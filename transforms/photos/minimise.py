@@ -202,7 +202,11 @@ def _encode(image: Image.Image, spec: PrintSpec) -> tuple[bytes, int]:
     """A baseline JPEG within the spec's bytes and its quality: 90 for a print of 600 dpi and more, 85 below, or lower [I3]."""
     for quality in range(90 if spec.dpi >= 600 else 85, _LOWEST_QUALITY - 1, -_QUALITY_STEP):
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, dpi=(spec.dpi, spec.dpi))
+        try:
+            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, dpi=(spec.dpi, spec.dpi))
+        except OSError:
+            # The library gives the encoder one byte a pixel, and 64 KiB at least; noise needs more, and a lower quality less.
+            continue
         if buffer.tell() <= spec.max_bytes:
             return buffer.getvalue(), quality
     raise PhotoRefused(RefusalCode.OVER_BUDGET)

@@ -29,6 +29,7 @@ def read_png(data: bytes, limits: Limits) -> Source:
     image: list[memoryview] = []
     view = memoryview(data)
     position = len(MAGIC)
+    previous = b""
     for number in range(_MAX_CHUNKS):
         if position + 12 > len(data):
             raise PhotoRefused(RefusalCode.TRUNCATED)
@@ -37,8 +38,9 @@ def read_png(data: bytes, limits: Limits) -> Source:
         position += 12 + length
         if position > len(data):
             raise PhotoRefused(RefusalCode.TRUNCATED)
-        if (number == 0) != (name == b"IHDR"):
+        if (number == 0) != (name == b"IHDR") or (name == b"IDAT" and image and previous != b"IDAT"):
             raise PhotoRefused(RefusalCode.MALFORMED)
+        previous = name
         if name not in _READ:
             if not name[0] & 0x20:  # upper case: critical, so the pixels depend on something unknown
                 raise PhotoRefused(RefusalCode.MALFORMED)
