@@ -1,0 +1,150 @@
+"""The two files that explain a view to its supplier: `README.txt` and `people.schema.json`.
+
+Both are functions of policy, contract and date alone: no count, no value, nothing that a rerun could change.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from datetime import date
+from importlib.resources import files
+from string import Template
+
+from pipelines.release.manifest import NOTICE, delete_by
+from pipelines.release.wording import refuse_anonymity_claim
+from transforms.contract.model import Contract
+from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn, ViewColumn
+
+README_NAME = "README.txt"
+SCHEMA_NAME = "people.schema.json"
+PHOTO_COLUMN = "photo"
+_SYMBOLS = "[0-9A-HJKMNP-TV-Z]{17}"
+_WIDTH = 86
+
+
+def table_name(policy: Policy) -> str:
+    """The name of the view's table."""
+    return f"people.{policy.delivery_format}"
+
+
+def token_pattern(policy: Policy) -> str:
+    """A full-match expression of the tokens of a policy, of any epoch [T1-T5]."""
+    return f"^{policy.token_prefix}[0-9]+-{_SYMBOLS}$"
+
+
+def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
+    """A view's columns as a Frictionless Table Schema: every field is text, an empty cell is a missing value.
+
+    A token column is required if one of its source columns is; a view with photos has the photo's file name as its last column,
+    which is empty where a person's photo could not be used.
+
+    Raises:
+        PolicyError: code `claims-anonymity`.
+    """
+    fields = [_field(column, policy, contract) for column in policy.columns]
+    if policy.photo is not None:
+        pattern = f"{token_pattern(policy)[:-1]}\\.jpg$"
+        fields.append(_text(PHOTO_COLUMN, "file name of the photo in photos/", {"pattern": pattern, "unique": True}))
+    schema: dict[str, object] = {"fields": fields, "missingValues": [""], "primaryKey": [policy.sort_token.name]}
+    refuse_anonymity_claim(json.dumps(schema, ensure_ascii=False), policy.supplier)
+    return schema
+
+
+def schema_bytes(policy: Policy, contract: Contract) -> bytes:
+    """The content of `people.schema.json`."""
+    return (json.dumps(table_schema(policy, contract), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
+    """The content of `README.txt`: what the supplier has, on what terms, how to use and how to check it [L8].
+
+    Raises:
+        PolicyError: code `claims-anonymity`.
+    """
+    title = f"{policy.supplier} {business_date.isoformat()}"
+    table = table_name(policy)
+    template = Template((files("pipelines.release") / "supplier-readme.txt").read_text(encoding="utf-8"))
+    text = template.substitute(
+        title=title,
+        underline="=" * len(title),
+        supplier=policy.supplier,
+        date=business_date.isoformat(),
+        purpose=policy.purpose,
+        agreement=policy.agreement,
+        legal_basis=policy.legal_basis,
+        legal_regime={"uk-gdpr": "UK GDPR", "dpa-2018-part-3": "Data Protection Act 2018, Part 3"}[policy.legal_regime],
+        role=policy.role,
+        transfer_country=policy.transfer_country,
+        delete_by=delete_by(policy, business_date).isoformat(),
+        table=table.ljust(12),
+        photo_line="photos/             one JPEG a person, named by token\n" if policy.photo else "",
+        columns="\n".join(_column_lines(policy, contract)),
+        usage=_usage(policy),
+        notice=textwrap.fill(NOTICE, _WIDTH),
+    )
+    refuse_anonymity_claim(text, policy.supplier)
+    return text
+
+
+def _field(column: ViewColumn, policy: Policy, contract: Contract) -> dict[str, object]:
+    if isinstance(column, TokenColumn):
+        required = any(contract.column(name).required for name in column.of)
+        constraints: dict[str, object] = {"pattern": token_pattern(policy), "unique": True}
+    else:
+        source = contract.column(column.source)
+        required = source.required
+        labels = _labels(column, contract)
+        constraints = {"enum": list(labels)} if labels else {"pattern": f"^(?:{source.pattern})$"}
+    if required:
+        constraints["required"] = True
+    return _text(column.name, column.why, constraints)
+
+
+def _text(name: str, description: str, constraints: dict[str, object]) -> dict[str, object]:
+    return {"name": name, "type": "string", "description": description, "constraints": constraints}
+
+
+def _column_lines(policy: Policy, contract: Contract) -> list[str]:
+    described = [(column.name, f"{_kind(column, contract)}; {column.why}") for column in policy.columns]
+    if policy.photo is not None:
+        size = f"{policy.photo.width_mm:g} x {policy.photo.height_mm:g} mm at {policy.photo.dpi} dots an inch"
+        described.append((PHOTO_COLUMN, f"file name of the person's photo in photos/, {size}; empty if there is none"))
+    width = max(len(name) for name, _ in described) + 2
+    return [
+        textwrap.fill(text, _WIDTH, initial_indent="  " + name.ljust(width), subsequent_indent=" " * (width + 2))
+        for name, text in described
+    ]
+
+
+def _kind(column: ViewColumn, contract: Contract) -> str:
+    if isinstance(column, TokenColumn):
+        return "token, different for every person" + (" and every release" if column.scope == "transaction" else "")
+    labels = _labels(column, contract)
+    return "one of " + ", ".join(labels) if labels else "text"
+
+
+def _labels(column: KeepColumn | GeneraliseColumn, contract: Contract) -> tuple[str, ...]:
+    """The closed list of what a column can say; empty for a column that keeps to a pattern."""
+    source = contract.column(column.source)
+    if isinstance(column, GeneraliseColumn):
+        return tuple(sorted(set(source.generalisations[column.name].values())))
+    return source.vocabulary or ()
+
+
+def _usage(policy: Policy) -> str:
+    if policy.delivery_format == "parquet":
+        lines = ["Read people.parquet with any Parquet reader; every column is text."]
+    else:
+        lines = [
+            "Import people.csv as text: UTF-8, comma, double quotes, one header line (RFC 4180). In a spreadsheet or card program"
+            " set every column to text before importing, or tokens may be taken for numbers."
+        ]
+    if policy.photo is not None:
+        lines.append(
+            "For card software: name people.csv as the data source, photos/ as the image folder, and the column photo as the image"
+            f" file name; it is the token in {policy.photo.name} and .jpg."
+            if policy.delivery_format == "csv"
+            else f"The column photo names the file in photos/: the token in {policy.photo.name} and .jpg."
+        )
+    return "\n\n".join(textwrap.fill(line, _WIDTH) for line in lines)
