@@ -11,15 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from pipelines.demo_data import wardrobe
-from pipelines.demo_data.wardrobe import Colour, Outfit
+from pipelines.demo_data.sketch import Colour, Pen, Points, curve, jitter, mix, shade
+from pipelines.demo_data.wardrobe import Outfit
 
 WIDTH, HEIGHT = 450, 600
 _SCALE = 2  # drawn at this multiple, then reduced
-
-Points = NDArray[np.float64]
 
 _SKINS: Sequence[Colour] = (
     (246, 215, 194), (240, 200, 175), (233, 188, 160), (222, 174, 141), (209, 157, 122),
@@ -82,12 +81,12 @@ def invent(rng: np.random.Generator) -> Face:
     centre = (WIDTH / 2 + u(-9, 9), 252 + u(-10, 10))
     narrow = 0.94 if feminine else 1.0
     return Face(
-        skin=_jitter(rng, _SKINS[skin_index], 7),
-        hair=_jitter(rng, _HAIRS[7 if age > 0.85 and not dark else hair_index], 8),
+        skin=jitter(rng, _SKINS[skin_index], 7),
+        hair=jitter(rng, _HAIRS[7 if age > 0.85 and not dark else hair_index], 8),
         iris=_IRISES[int(rng.integers(0, 2)) if dark else int(rng.integers(0, len(_IRISES)))],
         style=style,
         outfit=wardrobe.invent(rng),
-        background=_jitter(rng, ((206, 210, 214), (190, 200, 212), (222, 220, 214), (176, 184, 190))[int(rng.integers(0, 4))], 8),
+        background=jitter(rng, ((206, 210, 214), (190, 200, 212), (222, 220, 214), (176, 184, 190))[int(rng.integers(0, 4))], 8),
         centre=centre,
         half_width=u(94, 109) * narrow,
         skull=u(136, 152),
@@ -114,7 +113,7 @@ def invent(rng: np.random.Generator) -> Face:
 def draw(face: Face, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draws a face: (HEIGHT, WIDTH, 3) RGB, 8 bits, upright, without grain."""
     canvas = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), face.background)
-    pen = _Pen(ImageDraw.Draw(canvas))
+    pen = Pen(canvas, _SCALE)
     _back_hair(pen, face)
     _neck(pen, face)
     wardrobe.dress(pen.fill, face.outfit, face.centre[0], face.centre[1] + face.jaw)
@@ -130,55 +129,8 @@ def draw(face: Face, rng: np.random.Generator) -> NDArray[np.uint8]:
         _glasses(pen, face)
     drawn = np.asarray(canvas.reduce(_SCALE), dtype=np.uint16)
     lit = drawn * _light(face, rng)[..., None] >> 7
-    return np.minimum(lit, 255).astype(np.uint8)
-
-
-class _Pen:
-    """Fills outlines given in pixels of the drawing."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw) -> None:
-        self._draw = draw
-
-    def fill(self, points: Points | Sequence[tuple[float, float]], colour: Colour) -> None:
-        flat = (np.asarray(points, dtype=np.float64) * _SCALE).ravel().tolist()
-        self._draw.polygon(flat, fill=colour)
-
-    def disc(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
-        s = _SCALE
-        self._draw.ellipse(((x - rx) * s, (y - ry) * s, (x + rx) * s, (y + ry) * s), fill=colour)
-
-    def stroke(self, points: Points, width: float, colour: Colour) -> None:
-        flat = (points * _SCALE).ravel().tolist()
-        self._draw.line(flat, fill=colour, width=max(1, round(width * _SCALE)), joint="curve")
-
-
-def _jitter(rng: np.random.Generator, colour: Colour, by: int) -> Colour:
-    shift = rng.integers(-by, by + 1, 3)
-    return _colour(np.asarray(colour) + shift)
-
-
-def _colour(values: NDArray[np.generic]) -> Colour:
-    r, g, b = (int(v) for v in np.clip(values.astype(np.float64), 0, 255))
-    return r, g, b
-
-
-def _mix(a: Colour, b: Colour, share: float) -> Colour:
-    return _colour(np.asarray(a) * (1 - share) + np.asarray(b) * share)
-
-
-def _shade(colour: Colour, by: float) -> Colour:
-    return _colour(np.asarray(colour) * by)
-
-
-def _curve(*knots: tuple[float, float], closed: bool = False, steps: int = 8) -> Points:
-    """A Catmull-Rom curve through the knots."""
-    p = np.asarray(knots, dtype=np.float64)
-    p = np.vstack([p[-1], p, p[0], p[1]]) if closed else np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
-    a, b, c, d = p[:-3], p[1:-2], p[2:-1], p[3:]
-    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    points = curve.transpose(1, 0, 2).reshape(-1, 2)
-    return points if closed else np.vstack([points, p[-2]])
+    pixels: NDArray[np.uint8] = np.minimum(lit, 255).astype(np.uint8)
+    return pixels
 
 
 def _outline(face: Face, widen: float = 0.0) -> Points:
@@ -193,45 +145,46 @@ def _outline(face: Face, widen: float = 0.0) -> Points:
     return np.vstack([skull, right, left[::-1]])
 
 
-def _neck(pen: _Pen, face: Face) -> None:
+def _neck(pen: Pen, face: Face) -> None:
     x, chin = face.centre[0], face.centre[1] + face.jaw
     w = face.half_width * 0.62
     pen.fill([(x - w, chin - 70), (x + w, chin - 70), (x + w * 1.12, chin + 62), (x + w * 1.9, chin + 110),
-              (x - w * 1.9, chin + 110), (x - w * 1.12, chin + 62)], _shade(face.skin, 0.86))  # fmt: skip
+              (x - w * 1.9, chin + 110), (x - w * 1.12, chin + 62)], shade(face.skin, 0.86))  # fmt: skip
 
 
-def _head(pen: _Pen, face: Face) -> None:
+def _head(pen: Pen, face: Face) -> None:
     (x, y), a = face.centre, face.half_width
     if face.style not in ("scarf", "long", "bob"):
         for side in (-1, 1):
             ear = x + side * (a + 3)
-            pen.disc(ear, y + 16, 11, 25, _shade(face.skin, 0.93))
-            pen.disc(ear + side * 2, y + 16, 5.5, 16, _shade(face.skin, 0.78))
+            pen.disc(ear, y + 16, 11, 25, shade(face.skin, 0.93))
+            pen.disc(ear + side * 2, y + 16, 5.5, 16, shade(face.skin, 0.78))
     pen.fill(_outline(face), face.skin)
 
 
-def _back_hair(pen: _Pen, face: Face) -> None:
+def _back_hair(pen: Pen, face: Face) -> None:
     (x, y), a = face.centre, face.half_width
-    dark = _shade(face.hair, 0.78)
+    dark = shade(face.hair, 0.78)
     if face.style == "bun":
         pen.disc(x, y - face.skull - 16, 40, 34, dark)
     if face.style in ("bob", "long"):
         drop = face.jaw + (18 if face.style == "bob" else 105)
         pen.fill(
-            _curve((x, y - face.skull - 24), (x + a + 16, y - 70), (x + a + 30, y + 40), (x + a + 22, y + drop), (x + 30, y + drop + 8),
+            curve((x, y - face.skull - 24), (x + a + 16, y - 70), (x + a + 30, y + 40), (x + a + 22, y + drop), (x + 30,
+            y + drop + 8),
                    (x - 30, y + drop + 8), (x - a - 22, y + drop), (x - a - 30, y + 40), (x - a - 16, y - 70), closed=True),
             dark,
         )  # fmt: skip
     if face.style == "scarf":
         low = y + face.jaw + 70
         pen.fill(
-            _curve((x, y - face.skull - 26), (x + a + 24, y - 60), (x + a + 26, y + 60), (x + a + 40, low), (x, low + 60),
+            curve((x, y - face.skull - 26), (x + a + 24, y - 60), (x + a + 26, y + 60), (x + a + 40, low), (x, low + 60),
                    (x - a - 40, low), (x - a - 26, y + 60), (x - a - 24, y - 60), closed=True),
-            _shade(face.outfit.accent, 0.8),
+            shade(face.outfit.accent, 0.8),
         )  # fmt: skip
 
 
-def _front_hair(pen: _Pen, face: Face, rng: np.random.Generator) -> None:
+def _front_hair(pen: Pen, face: Face, rng: np.random.Generator) -> None:
     (x, y), a, top = face.centre, face.half_width, face.centre[1] - face.skull
     if face.style == "scarf":
         frame = _outline(face, 30.0)
@@ -247,127 +200,130 @@ def _front_hair(pen: _Pen, face: Face, rng: np.random.Generator) -> None:
     bottom = y + (70 if face.style in ("bob", "long") else -2)
     part = x + side * a * (1 if face.light[0] > 0 else -1)
     fringe = 16 if face.style in ("parting", "bob", "long") else 4
-    outer = _curve((x - a - 4, bottom), (x - a - 9, y - 52), (x - a * 0.82, top + 34 - lift * 0.4), (x - a * 0.45, top + 2 - lift * 0.8),
-                   (x, top - lift), (x + a * 0.45, top + 2 - lift * 0.8), (x + a * 0.82, top + 34 - lift * 0.4), (x + a + 9, y - 52),
+    outer = curve((x - a - 4, bottom), (x - a - 9, y - 52), (x - a * 0.82, top + 34 - lift * 0.4), (x - a * 0.45,
+    top + 2 - lift * 0.8),
+                   (x, top - lift), (x + a * 0.45, top + 2 - lift * 0.8), (x + a * 0.82, top + 34 - lift * 0.4), (x + a + 9,
+                   y - 52),
                    (x + a + 4, bottom))  # fmt: skip
-    inner = _curve((x + a - 3, bottom), (x + a - 10, y - 40), (x + a * 0.74, line + fringe + 8), (part, line - fringe * 0.6),
+    inner = curve((x + a - 3, bottom), (x + a - 10, y - 40), (x + a * 0.74, line + fringe + 8), (part, line - fringe * 0.6),
                    (x - a * 0.74, line + fringe + 8), (x - a + 10, y - 40), (x - a + 3, bottom))  # fmt: skip
     pen.fill(np.vstack([outer, inner]), face.hair)
     if face.style == "curls":
         for t in np.linspace(0.05, np.pi - 0.05, 17):
             wobble = rng.uniform(0.85, 1.15, 3)
             px, py = x - (a + 4) * np.cos(t), y - 40 - (face.skull - 32) * np.sin(t)
-            pen.disc(px, py, 20 * wobble[0], 19 * wobble[1], _shade(face.hair, 0.9 + 0.12 * wobble[2]))
+            pen.disc(px, py, 20 * wobble[0], 19 * wobble[1], shade(face.hair, 0.9 + 0.12 * wobble[2]))
         return
     for share in np.sort(rng.uniform(0.06, 0.94, 46)):  # strands, from the hairline over the crown
         k, m = int(share * (len(outer) - 1)), int((1 - share) * (len(inner) - 1))
         start, end = inner[m], outer[k]
         bend = (start + end) / 2 + np.array([(part - x) * -0.05 + rng.uniform(-5, 5), -4.0])
-        tone = _shade(face.hair, float(rng.uniform(0.72, 1.35)))
+        tone = shade(face.hair, float(rng.uniform(0.72, 1.35)))
         pen.stroke(np.vstack([start * 0.97 + end * 0.03, bend, end * 0.92 + start * 0.08]), float(rng.uniform(0.6, 1.6)), tone)
 
 
-def _eye(pen: _Pen, face: Face, side: int) -> None:
+def _eye(pen: Pen, face: Face, side: int) -> None:
     x, y = face.centre[0] + side * face.eye_gap, face.centre[1] + 6
     w, h = face.eye_width, face.eye_open
-    lid, line = _shade(face.skin, 0.8), _shade(_mix(face.skin, (30, 18, 14), 0.75), 0.8)
-    pen.disc(x, y - 2, w + 5, h + 7, _shade(face.skin, 0.93))
-    top = _curve((x - w, y + 1.5), (x - w * 0.5, y - h * 0.8), (x, y - h), (x + w * 0.55, y - h * 0.72), (x + w, y))
-    low = _curve((x + w, y), (x + w * 0.5, y + h * 0.6), (x, y + h * 0.74), (x - w * 0.5, y + h * 0.55), (x - w, y + 1.5))
+    lid, line = shade(face.skin, 0.8), shade(mix(face.skin, (30, 18, 14), 0.75), 0.8)
+    pen.disc(x, y - 2, w + 5, h + 7, shade(face.skin, 0.93))
+    top = curve((x - w, y + 1.5), (x - w * 0.5, y - h * 0.8), (x, y - h), (x + w * 0.55, y - h * 0.72), (x + w, y))
+    low = curve((x + w, y), (x + w * 0.5, y + h * 0.6), (x, y + h * 0.74), (x - w * 0.5, y + h * 0.55), (x - w, y + 1.5))
     pen.fill(np.vstack([top, low]), (232, 226, 220))
     r = min(h * 1.02, 9.6)
-    pen.disc(x, y - 1, r, r, _shade(face.iris, 0.55))
+    pen.disc(x, y - 1, r, r, shade(face.iris, 0.55))
     pen.disc(x, y - 1, r - 1.4, r - 1.4, face.iris)
     pen.disc(x, y - 1, r * 0.44, r * 0.44, (14, 11, 10))
     pen.disc(x + 2.8 * np.sign(face.light[0] or 1.0), y - 4, 1.9, 1.9, (250, 250, 248))
     # The lids cover what of the iris stands out of the opening.
-    pen.fill(np.vstack([top, [[x + w, y - h - 9], [x - w, y - h - 9]]]), _shade(face.skin, 0.93))
-    pen.fill(np.vstack([low, [[x - w, y + h + 6], [x + w, y + h + 6]]]), _shade(face.skin, 0.97))
+    pen.fill(np.vstack([top, [[x + w, y - h - 9], [x - w, y - h - 9]]]), shade(face.skin, 0.93))
+    pen.fill(np.vstack([low, [[x - w, y + h + 6], [x + w, y + h + 6]]]), shade(face.skin, 0.97))
     pen.stroke(top, 2.3, line)
     pen.stroke(low, 0.9, lid)
     pen.stroke(top + np.array([0, -4.6]), 1.2, lid)
     if face.age > 0.45:
-        pen.stroke(low + np.array([0, 5.5]), 1.1, _shade(face.skin, 0.86))
+        pen.stroke(low + np.array([0, 5.5]), 1.1, shade(face.skin, 0.86))
     if face.style in _LONG_STYLES:
-        pen.stroke(_curve((x + side * w * 0.5, y - h * 0.8), (x + side * (w + 4), y - 3)), 2.4, line)
+        pen.stroke(curve((x + side * w * 0.5, y - h * 0.8), (x + side * (w + 4), y - 3)), 2.4, line)
 
 
-def _brow(pen: _Pen, face: Face, side: int, rng: np.random.Generator) -> None:
+def _brow(pen: Pen, face: Face, side: int, rng: np.random.Generator) -> None:
     x, y = face.centre[0] + side * face.eye_gap, face.centre[1] - face.eye_open - 13
     w, t = face.eye_width + 6, face.brow_weight
-    colour = _mix(face.hair, face.skin, 0.25 if face.style != "bald" else 0.4)
+    colour = mix(face.hair, face.skin, 0.25 if face.style != "bald" else 0.4)
     inner, outer = x - side * w * 0.9, x + side * (w + 2)
     slope = face.brow_slope
-    upper = _curve((inner, y + slope - t * 0.3), (x + side * 2, y - t - 1), (outer, y + 3))
-    lower = _curve((outer, y + 3), (x + side * 2, y - t * 0.1), (inner, y + slope + t * 0.6))
+    upper = curve((inner, y + slope - t * 0.3), (x + side * 2, y - t - 1), (outer, y + 3))
+    lower = curve((outer, y + 3), (x + side * 2, y - t * 0.1), (inner, y + slope + t * 0.6))
     pen.fill(np.vstack([upper, lower]), colour)
     for share in rng.uniform(0.05, 0.9, 14):
         root = np.array([inner + (outer - inner) * share, y - t * 0.3 * (1 - share) + 1])
-        pen.stroke(np.vstack([root, root + np.array([side * 6.0, -t * 0.6])]), 0.8, _shade(colour, 0.75))
+        pen.stroke(np.vstack([root, root + np.array([side * 6.0, -t * 0.6])]), 0.8, shade(colour, 0.75))
 
 
-def _nose(pen: _Pen, face: Face) -> None:
+def _nose(pen: Pen, face: Face) -> None:
     x, tip = face.centre[0], face.centre[1] + face.nose_length
-    w, dark = face.nose_width, _shade(face.skin, 0.68)
-    pen.fill(_curve((x - w, tip + 1), (x - w * 0.6, tip - 9), (x, tip - 12), (x + w * 0.6, tip - 9), (x + w, tip + 1), (x + w * 0.5, tip + 6),
-                    (x, tip + 9), (x - w * 0.5, tip + 6), closed=True), _shade(face.skin, 0.985))  # fmt: skip
+    w, dark = face.nose_width, shade(face.skin, 0.68)
+    pen.fill(curve((x - w, tip + 1), (x - w * 0.6, tip - 9), (x, tip - 12), (x + w * 0.6, tip - 9), (x + w, tip + 1),
+    (x + w * 0.5, tip + 6),
+                    (x, tip + 9), (x - w * 0.5, tip + 6), closed=True), shade(face.skin, 0.985))  # fmt: skip
     for side in (-1, 1):
-        pen.disc(x + side * w * 0.44, tip + 4.5, w * 0.24, 2.8, _shade(face.skin, 0.48))
-        pen.stroke(_curve((x + side * w * 0.85, tip - 9), (x + side * w * 1.03, tip - 1), (x + side * w * 0.8, tip + 6)), 1.6, dark)
-    pen.stroke(_curve((x - w * 0.3, tip + 8), (x, tip + 10), (x + w * 0.3, tip + 8)), 1.5, dark)
+        pen.disc(x + side * w * 0.44, tip + 4.5, w * 0.24, 2.8, shade(face.skin, 0.48))
+        pen.stroke(curve((x + side * w * 0.85, tip - 9), (x + side * w * 1.03, tip - 1), (x + side * w * 0.8, tip + 6)), 1.6, dark)
+    pen.stroke(curve((x - w * 0.3, tip + 8), (x, tip + 10), (x + w * 0.3, tip + 8)), 1.5, dark)
 
 
-def _mouth(pen: _Pen, face: Face) -> None:
+def _mouth(pen: Pen, face: Face) -> None:
     x = face.centre[0]
     y = face.centre[1] + face.nose_length + (face.jaw - face.nose_length) * 0.40
     w, t, s = face.mouth_width, face.lips, face.smile
-    red = _mix(face.skin, (158, 62, 60), 0.42 if face.style in _LONG_STYLES else 0.28)
+    red = mix(face.skin, (158, 62, 60), 0.42 if face.style in _LONG_STYLES else 0.28)
     corner_l, corner_r = (x - w, y - s), (x + w, y - s)
-    seam = _curve(corner_l, (x - w * 0.45, y - s * 0.1), (x, y + 1), (x + w * 0.45, y - s * 0.1), corner_r)
-    upper = _curve(corner_l, (x - w * 0.5, y - t * 0.75), (x - w * 0.14, y - t), (x, y - t * 0.72), (x + w * 0.14, y - t),
+    seam = curve(corner_l, (x - w * 0.45, y - s * 0.1), (x, y + 1), (x + w * 0.45, y - s * 0.1), corner_r)
+    upper = curve(corner_l, (x - w * 0.5, y - t * 0.75), (x - w * 0.14, y - t), (x, y - t * 0.72), (x + w * 0.14, y - t),
                    (x + w * 0.5, y - t * 0.75), corner_r)  # fmt: skip
-    lower = _curve(corner_r, (x + w * 0.5, y + t * 0.95), (x, y + t * 1.45), (x - w * 0.5, y + t * 0.95), corner_l)
-    pen.fill(np.vstack([upper, seam[::-1]]), _shade(red, 0.86))
+    lower = curve(corner_r, (x + w * 0.5, y + t * 0.95), (x, y + t * 1.45), (x - w * 0.5, y + t * 0.95), corner_l)
+    pen.fill(np.vstack([upper, seam[::-1]]), shade(red, 0.86))
     pen.fill(np.vstack([seam, lower]), red)
-    pen.stroke(seam, 1.9, _shade(red, 0.42))
-    pen.stroke(_curve((x - w * 0.3, y + t * 0.75), (x, y + t * 0.9), (x + w * 0.3, y + t * 0.75)), 2.2, _shade(red, 1.12))
+    pen.stroke(seam, 1.9, shade(red, 0.42))
+    pen.stroke(curve((x - w * 0.3, y + t * 0.75), (x, y + t * 0.9), (x + w * 0.3, y + t * 0.75)), 2.2, shade(red, 1.12))
     if s > 3.5 or face.age > 0.4:
         for side in (-1, 1):
             pen.stroke(
-                _curve(
-                    (x + side * (face.nose_width + 3), y - t - 20), (x + side * (w + 4), y - t - 4), (x + side * (w + 9), y + 6)
-                ),
+                curve((x + side * (face.nose_width + 3), y - t - 20), (x + side * (w + 4), y - t - 4), (x + side * (w + 9), y + 6)),
                 1.3,
-                _shade(face.skin, 0.85),
+                shade(face.skin, 0.85),
             )
 
 
-def _beard(pen: _Pen, face: Face, rng: np.random.Generator) -> None:
+def _beard(pen: Pen, face: Face, rng: np.random.Generator) -> None:
     x, y, a = *face.centre, face.half_width
     mouth = y + face.nose_length + (face.jaw - face.nose_length) * 0.40
-    shade = _mix(face.skin, face.hair, 0.22 if face.beard < 0.35 else 0.8)
+    tone = mix(face.skin, face.hair, 0.22 if face.beard < 0.35 else 0.8)
     if face.beard:
         grow = 0.0 if face.beard < 0.5 else 14 * face.beard
         jaw = _outline(face, grow)[40:]
         right, left = jaw[8:30], jaw[30:52]
-        top = _curve((x - a * 0.93, y + 45), (x - a * 0.66, mouth - 12), (x - a * 0.3, mouth - 21), (x, mouth - 18), (x + a * 0.3, mouth - 21),
+        top = curve((x - a * 0.93, y + 45), (x - a * 0.66, mouth - 12), (x - a * 0.3, mouth - 21), (x, mouth - 18),
+        (x + a * 0.3, mouth - 21),
                      (x + a * 0.66, mouth - 12), (x + a * 0.93, y + 45))  # fmt: skip
-        pen.fill(np.vstack([top, right, left]), shade)
-        pen.disc(x, mouth + 3, face.mouth_width * 0.95, face.lips + 6, _mix(face.skin, shade, 0.35))
+        pen.fill(np.vstack([top, right, left]), tone)
+        pen.disc(x, mouth + 3, face.mouth_width * 0.95, face.lips + 6, mix(face.skin, tone, 0.35))
         if face.beard >= 0.35:
             for _ in range(170):
                 px, py = x + rng.uniform(-a * 0.8, a * 0.8), rng.uniform(mouth + 14, y + face.jaw + grow * 0.4)
                 inside = abs(px - x) < a * (1 - min(1.0, (py - y) / (face.jaw + grow)) ** face.squareness) ** 0.53
                 if inside:
                     hair = np.array([[px, py], [px + rng.uniform(-3, 3), py + rng.uniform(4, 9)]])
-                    pen.stroke(hair, 0.8, _shade(face.hair, float(rng.uniform(0.7, 1.5))))
+                    pen.stroke(hair, 0.8, shade(face.hair, float(rng.uniform(0.7, 1.5))))
     if face.moustache:
         w = face.mouth_width * 1.02
-        pen.fill(_curve((x - w, mouth - 1), (x - w * 0.55, mouth - 15), (x, mouth - 15), (x + w * 0.55, mouth - 15), (x + w, mouth - 1),
-                        (x + w * 0.4, mouth - 6), (x, mouth - 7), (x - w * 0.4, mouth - 6), closed=True), shade)  # fmt: skip
+        pen.fill(curve((x - w, mouth - 1), (x - w * 0.55, mouth - 15), (x, mouth - 15), (x + w * 0.55, mouth - 15), (x + w,
+        mouth - 1),
+                        (x + w * 0.4, mouth - 6), (x, mouth - 7), (x - w * 0.4, mouth - 6), closed=True), tone)  # fmt: skip
 
 
-def _glasses(pen: _Pen, face: Face) -> None:
+def _glasses(pen: Pen, face: Face) -> None:
     y, rim = face.centre[1] + 7, (38, 34, 36)
     rx, ry = face.eye_gap * 0.78, face.eye_gap * 0.6
     t = np.linspace(0, 2 * np.pi, 48)
@@ -378,7 +334,7 @@ def _glasses(pen: _Pen, face: Face) -> None:
         )
         pen.stroke(lens, 2.6, rim)
         pen.stroke(np.array([[x + side * rx, y - 5], [face.centre[0] + side * (face.half_width + 2), y - 2]]), 2.6, rim)
-    pen.stroke(_curve((face.centre[0] - 10, y - 3), (face.centre[0], y - 7), (face.centre[0] + 10, y - 3)), 2.6, rim)
+    pen.stroke(curve((face.centre[0] - 10, y - 3), (face.centre[0], y - 7), (face.centre[0] + 10, y - 3)), 2.6, rim)
 
 
 def _light(face: Face, rng: np.random.Generator) -> NDArray[np.uint16]:

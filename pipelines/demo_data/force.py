@@ -44,7 +44,8 @@ RANKS: Sequence[Rank] = (
     *_ranks(Service.OFFICER, {"Supt": 2, "Superintendent": 1.5, "Ch Supt": 1, "Chief Superintendent": 0.6}),
     *_ranks(
         Service.OFFICER,
-        {"DSU": 0.5, "Det Supt": 0.4, "Detective Superintendent": 0.4, "DCS": 0.2, "Det Ch Supt": 0.2, "Detective Chief Superintendent": 0.2},
+        {"DSU": 0.5, "Det Supt": 0.4, "Detective Superintendent": 0.4, "DCS": 0.2, "Det Ch Supt": 0.2,
+        "Detective Chief Superintendent": 0.2},
         detective=True,
     ),
     *_ranks(
@@ -82,22 +83,26 @@ COLLAR_CYCLE = sum(STRENGTHS.values())
 CHIEF_UNIT = "HQ01"
 
 SITES: Sequence[str] = (
-    "Abbey Road", "Albert House", "Beacon House", "Bridge Street", "Canal Wharf", "Castle Hill", "Cedar House", "Dock Road", "Elm Court",
+    "Abbey Road", "Albert House", "Beacon House", "Bridge Street", "Canal Wharf", "Castle Hill", "Cedar House", "Dock Road",
+    "Elm Court",
     "Fairfield Centre", "Garden Square", "Harbour Point", "Holly House", "Kingsway", "Lime Grove", "London Road", "Market Place",
-    "Meridian House", "Northgate", "Old Mill Lane", "Park View", "Priory Court", "Quayside", "Riverside", "Southgate", "Station Road",
+    "Meridian House", "Northgate", "Old Mill Lane", "Park View", "Priory Court", "Quayside", "Riverside", "Southgate",
+    "Station Road",
     "Tower Court", "Victoria House", "Westgate", "Windmill Lane",
 )  # fmt: skip
 SITES_PER_COMMAND = 3
 
 CARD_REASONS: Mapping[str, float] = {
-    "Renewal": 52, "New starter": 18, "Lost": 9, "Change of rank": 8, "Damaged": 5, "Change of name": 4, "New photo": 3, "Stolen": 1,
+    "Renewal": 52, "New starter": 18, "Lost": 9, "Change of rank": 8, "Damaged": 5, "Change of name": 4, "New photo": 3,
+    "Stolen": 1,
 }  # fmt: skip
 DUE_SHARE = 0.08
 PROTECTED_SHARE = 0.002
 
 # Clearances [P14], with how many of a thousand hold them; the rare ones are placed so that even a small export has each.
 VETTING: Mapping[str, float] = {
-    "RV": 560, "MV": 140, "CTC": 90, "NPPV 2": 40, "SC": 50, "NPPV 3": 20, "NPPV 1": 15, "IV": 15, "BPSS": 15, "NPPV 2A": 6, "NPPV 2F": 8,
+    "RV": 560, "MV": 140, "CTC": 90, "NPPV 2": 40, "SC": 50, "NPPV 3": 20, "NPPV 1": 15, "IV": 15, "BPSS": 15, "NPPV 2A": 6,
+    "NPPV 2F": 8,
     "DV": 5, "AC": 3, "Level 1B": 1, "SCe": 2, "eSC": 1, "eDV": 1, "STRAP": 1,
 }  # fmt: skip
 UNVETTED_PER_MILLE = 27.0

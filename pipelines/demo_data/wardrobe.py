@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+from pipelines.demo_data.sketch import Colour
+
 Fill = Callable[[Sequence[tuple[float, float]], Colour], None]
 
 _KINDS = ("tunic", "shirt", "fleece", "suit", "top")
@@ -37,8 +38,10 @@ def dress(fill: Fill, outfit: Outfit, x: float, chin: float) -> None:
         outfit.kind
     ]
     neck, low = chin + 44, 640.0
-    shoulders = [(x - 62, neck - 4), (x - 96, neck + 16), (x - 160, neck + 38), (x - 198, neck + 66), (x - 214, neck + 110), (x - 224, low),
-                 (x + 224, low), (x + 214, neck + 110), (x + 198, neck + 66), (x + 160, neck + 38), (x + 96, neck + 16), (x + 62, neck - 4),
+    shoulders = [(x - 62, neck - 4), (x - 96, neck + 16), (x - 160, neck + 38), (x - 198, neck + 66), (x - 214, neck + 110),
+    (x - 224, low),
+                 (x + 224, low), (x + 214, neck + 110), (x + 198, neck + 66), (x + 160, neck + 38), (x + 96, neck + 16),
+                 (x + 62, neck - 4),
                  (x + 34, neck + 34), (x, neck + 46), (x - 34, neck + 34)]  # fmt: skip
     fill(shoulders, cloth)
     if outfit.kind in ("tunic", "suit"):
@@ -66,7 +69,8 @@ def dress(fill: Fill, outfit: Outfit, x: float, chin: float) -> None:
         )
         fill([(x - 2, neck + 56), (x + 2, neck + 56), (x + 2, low), (x - 2, low)], (88, 90, 94))
     else:
-        fill([(x - 62, neck - 4), (x - 34, neck + 34), (x, neck + 46), (x + 34, neck + 34), (x + 62, neck - 4), (x + 60, neck + 8), (x + 34, neck + 44), (x, neck + 56), (x - 34, neck + 44), (x - 60, neck + 8)],
+        fill([(x - 62, neck - 4), (x - 34, neck + 34), (x, neck + 46), (x + 34, neck + 34), (x + 62, neck - 4), (x + 60,
+        neck + 8), (x + 34, neck + 44), (x, neck + 56), (x - 34, neck + 44), (x - 60, neck + 8)],
              (int(cloth[0] * 0.75), int(cloth[1] * 0.75), int(cloth[2] * 0.75)))  # fmt: skip
     if outfit.kind in ("tunic", "shirt", "fleece"):
         _epaulettes(fill, x, neck, outfit.kind)
