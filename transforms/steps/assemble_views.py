@@ -1,0 +1,145 @@
+"""From spilled rows to the files of every supplier's staged view."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.metrics import Metrics
+
+from transforms.columns.deliver import people_file, tie_break, write_people
+from transforms.columns.order import sort_shard
+from transforms.contract.places import ROW_REF
+from transforms.errors import InternalError
+from transforms.policy.model import Policy
+from transforms.steps.minimise_photos import PHOTO_OUTCOME_SCHEMA
+from transforms.steps.project_views import ViewTask
+from transforms.steps.repeated import repeated_protected_refs, repeated_refs
+from transforms.steps.spill import Spill, read_shards
+from transforms.steps.tally import Tally, add_tallies
+
+SPILLS = "spills"
+PHOTOS = "photos"
+TALLIES = "tallies"
+ORDER_FILE = "order.npy"
+
+
+class AssembleViews(beam.PTransform):
+    """Sorts each supplier's rows by token and writes its table, photos and counts into its staging directory.
+
+    Takes PCollections keyed by supplier under the names `spills`, `photos` and `tallies`. Rows that repeat a unique value, and rows
+    whose photo was refused, are left out and counted. Every supplier gets a table, if only of a header.
+    A retried attempt starts its files anew; the last one to finish wins, and all of them write the same bytes.
+    """
+
+    def __init__(
+        self, tasks: tuple[ViewTask, ...], directories: Mapping[str, str], repeats: beam.PCollection[pa.RecordBatch]
+    ) -> None:
+        super().__init__()
+        self._tasks = tasks
+        self._directories = dict(directories)
+        self._repeats = repeats
+
+    def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Tally]]:
+        """Parts in, final counts keyed by supplier out."""
+        suppliers = parts[TALLIES].pipeline | "Name suppliers" >> beam.Create([(task.policy.supplier, {}) for task in self._tasks])
+        tallies = (parts[TALLIES], suppliers) | "Add suppliers" >> beam.Flatten()
+        return (
+            {SPILLS: parts[SPILLS], PHOTOS: parts[PHOTOS], TALLIES: tallies}
+            | "Gather parts" >> beam.CoGroupByKey()
+            | "Assemble view" >> beam.ParDo(_AssembleFn(self._tasks, self._directories), beam.pvalue.AsList(self._repeats))
+        )
+
+
+class _AssembleFn(beam.DoFn):
+    def __init__(self, tasks: tuple[ViewTask, ...], directories: dict[str, str]) -> None:
+        self._policies = {task.policy.supplier: task.policy for task in tasks}
+        self._directories = directories
+        self._rows_released = Metrics.counter("supplier-views", "rows-released")
+
+    def process(self, keyed: tuple[str, dict[str, Iterable[Any]]], repeats: list[pa.RecordBatch]) -> Iterator[tuple[str, Tally]]:
+        supplier, parts = keyed
+        policy = self._policies[supplier]
+        directory = Path(self._directories[supplier])
+        _start_anew(directory)
+        outcomes = pa.Table.from_batches(parts[PHOTOS], schema=PHOTO_OUTCOME_SCHEMA)
+        refused = outcomes.filter(pc.is_valid(outcomes.column("rule"))).column(ROW_REF).to_numpy()
+        rows = _SortedRows(parts[SPILLS], policy, repeated_refs(repeats), refused)
+        released = write_people(directory / people_file(policy), rows.shards(), policy)
+        refs = rows.released_refs()
+        np.save(directory.parent / ORDER_FILE, refs, allow_pickle=False)
+        if policy.photo is not None:
+            _place_photos(directory / "photos", outcomes.filter(pc.is_null(outcomes.column("rule"))), refs)
+        self._rows_released.inc(released)
+        yield supplier, _final_counts(add_tallies(parts[TALLIES]), repeats, rows, released)
+
+
+class _SortedRows:
+    """The rows of one view, shard by shard, less those that are left out; knows afterwards what it let through."""
+
+    def __init__(self, spills: Iterable[Spill], policy: Policy, repeated: np.ndarray, refused: np.ndarray) -> None:
+        self._spills = spills
+        self._policy = policy
+        self._repeated = repeated
+        self._refused = refused
+        self._released: list[np.ndarray] = []
+        self.left_out_repeated = 0
+        self.left_out_photo = 0
+
+    def shards(self) -> Iterator[pa.Table]:
+        for table in read_shards(self._spills):
+            if table is None:
+                continue
+            refs = table.column(ROW_REF).to_numpy()
+            repeated = np.isin(refs, self._repeated)
+            refused = np.isin(refs, self._refused) & ~repeated
+            self.left_out_repeated += int(repeated.sum())
+            self.left_out_photo += int(refused.sum())
+            if repeated.any() or refused.any():
+                table = table.filter(pa.array(~(repeated | refused)))
+            ordered = sort_shard(table, tie_break(self._policy))
+            self._released.append(ordered.column(ROW_REF).to_numpy())
+            yield ordered
+
+    def released_refs(self) -> np.ndarray:
+        return np.concatenate(self._released) if self._released else np.empty(0, dtype=np.int64)
+
+
+def _final_counts(counts: Tally, repeats: list[pa.RecordBatch], rows: _SortedRows, released: int) -> Tally:
+    """Counts of one supplier after repeated rows are taken out of every class that they were counted in."""
+    if counts.get("candidates", 0) != released + rows.left_out_repeated + rows.left_out_photo:
+        raise InternalError("rows were lost or doubled between projection and assembly", code="counts-differ")
+    protected = repeated_protected_refs(repeats).size
+    repeated = repeated_refs(repeats).size
+    return {
+        "released": released,
+        "photos_withheld": rows.left_out_photo,
+        "protected": counts.get("protected", 0) - protected,
+        "not_due": counts.get("not_due", 0) - (repeated - protected - rows.left_out_repeated),
+    }
+
+
+def _place_photos(folder: Path, outcomes: pa.Table, released: np.ndarray) -> None:
+    """Links the photo of every released row into the release; a photo without a row stays behind."""
+    folder.mkdir(mode=0o700)
+    wanted = outcomes.filter(pa.array(np.isin(outcomes.column(ROW_REF).to_numpy(), released)))
+    if wanted.num_rows != released.size:
+        raise InternalError("a released row has no photo, or two", code="photos-differ")
+    # In token order, so that not even the order of directory entries is that of the export [I19].
+    for photo in sorted(wanted.select(["name", "path"]).to_pylist(), key=itemgetter("name")):
+        os.link(photo["path"], folder / photo["name"])
+
+
+def _start_anew(directory: Path) -> None:
+    # A retry of this bundle finds the files of the attempt before it, which nobody has seen.
+    if directory.exists():
+        shutil.rmtree(directory)
+    directory.mkdir(mode=0o700, parents=True)

@@ -1,0 +1,163 @@
+"""From references to photos to the files that suppliers may print."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+
+from transforms.columns.view import PHOTO_SUFFIX
+from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+from transforms.photos.pool import PhotoPool
+from transforms.policy.model import Policy
+from transforms.steps.photo_store import read_photo
+from transforms.steps.project_views import PHOTO_FILE
+from transforms.steps.repeated import repeated_refs
+
+# Photos of one element are worked on side by side; an element is also what a runner hands to a worker.
+_PHOTOS_PER_ELEMENT = 256
+
+_FIELDS: list[tuple[str, pa.DataType]] = [
+    (ROW_REF, pa.int64()),
+    ("name", pa.string()),
+    ("path", pa.string()),
+    ("rule", pa.string()),
+]
+PHOTO_OUTCOME_SCHEMA = pa.schema(_FIELDS)
+
+_Outcome = tuple[int, str, str | None, str | None]  # in the order of that schema
+
+
+@dataclass(frozen=True, slots=True)
+class MinimisedPhotos:
+    """What `MinimisePhotos` gives.
+
+    `outcomes` are batches of PHOTO_OUTCOME_SCHEMA keyed by supplier: the photo's file name and where it waits, or the rule that
+    refused it. `broken` are the same refusals as places of the export.
+    """
+
+    outcomes: beam.PCollection[tuple[str, pa.RecordBatch]]
+    broken: beam.PCollection[pa.RecordBatch]
+
+
+class MinimisePhotos(beam.PTransform):
+    """Decodes each referenced photo once, and writes a print-sized, metadata-free copy for every supplier that prints it.
+
+    Decoding happens in limited child processes without keys; a photo that is refused, or that kills its decoder, is one row's
+    outcome and never the run's. Photos of rows in `repeats` are not read.
+    """
+
+    def __init__(
+        self, policies: tuple[Policy, ...], store: str, attempts: str, workers: int, repeats: beam.PCollection[pa.RecordBatch]
+    ) -> None:
+        super().__init__()
+        self._fn = _MinimiseFn(
+            {policy.supplier: print_spec(policy) for policy in policies if policy.photo}, store, attempts, workers
+        )
+        self._repeats = repeats
+
+    def expand(self, photos: beam.PCollection[pa.RecordBatch]) -> MinimisedPhotos:
+        """Batches of references in, outcomes out."""
+        out = (
+            photos
+            | "Cut photo batches" >> beam.FlatMap(_cut).with_output_types(pa.RecordBatch)
+            | "Spread photos" >> beam.Reshuffle()
+            | "Minimise photos"
+            >> beam.ParDo(self._fn, beam.pvalue.AsList(self._repeats))
+            .with_output_types(tuple[str, pa.RecordBatch], broken=pa.RecordBatch)
+            .with_outputs("broken", main="outcomes")
+        )
+        return MinimisedPhotos(outcomes=out.outcomes, broken=out.broken)
+
+
+def print_spec(policy: Policy) -> PrintSpec:
+    """The print that a policy asks for.
+
+    Raises:
+        ValueError: the policy has no photo, or asks for a print that nobody makes.
+    """
+    photo = policy.photo
+    if photo is None:
+        raise ValueError("the policy has no photo")
+    return PrintSpec(photo.width_px, photo.height_px, photo.dpi, photo.max_bytes, photo.background)
+
+
+def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, batch.num_rows, _PHOTOS_PER_ELEMENT):
+        yield batch.slice(start, _PHOTOS_PER_ELEMENT)
+
+
+class _MinimiseFn(beam.DoFn):
+    def __init__(self, specs: Mapping[str, PrintSpec], store: str, attempts: str, workers: int) -> None:
+        self._specs = dict(specs)
+        self._store = store
+        self._attempts = attempts
+        self._workers = workers
+        self._limits = Limits()
+        self._photos_minimised = Metrics.counter("supplier-views", "photos-minimised")
+        self._photos_refused = Metrics.counter("supplier-views", "photos-refused")
+
+    def setup(self) -> None:
+        self._pool = PhotoPool(self._workers, self._limits)
+
+    def teardown(self) -> None:
+        self._pool.close()
+
+    def process(self, batch: pa.RecordBatch, repeats: list[pa.RecordBatch]) -> Iterator[Any]:
+        batch = batch.filter(pa.array(~np.isin(batch.column(ROW_REF).to_numpy(), repeated_refs(repeats))))
+        suppliers = [name for name in batch.schema.names if name in self._specs]
+        rows = batch.to_pylist()
+        jobs = ((row, partial(read_photo, self._store, row[PHOTO_FILE], self._limits.max_bytes)) for row in rows)
+        outcomes: dict[str, list[_Outcome]] = {supplier: [] for supplier in suppliers}
+        for row, result in self._pool.map(jobs, [self._specs[supplier] for supplier in suppliers]):
+            for index, supplier in enumerate(suppliers):
+                if row[supplier] is not None:
+                    outcomes[supplier].append(self._outcome(row, supplier, _rendition(result, index)))
+        for supplier, found in outcomes.items():
+            if found:
+                columns = [
+                    pa.array(column, field.type)
+                    for column, field in zip(zip(*found, strict=True), PHOTO_OUTCOME_SCHEMA, strict=True)
+                ]
+                yield supplier, pa.record_batch(columns, schema=PHOTO_OUTCOME_SCHEMA)
+        refused = sorted({(ref, rule) for found in outcomes.values() for ref, _, _, rule in found if rule is not None})
+        if refused:
+            yield TaggedOutput("broken", _broken(refused))
+
+    def _outcome(
+        self, row: Mapping[str, Any], supplier: str, result: Rendition | RefusalCode
+    ) -> tuple[int, str, str | None, str | None]:
+        name = row[supplier] + PHOTO_SUFFIX
+        if isinstance(result, RefusalCode):
+            self._photos_refused.inc()
+            return row[ROW_REF], name, None, f"photo-{result.value}"
+        self._photos_minimised.inc()
+        # A retried attempt writes the same bytes under the same name.
+        path = Path(self._attempts) / f"{supplier}-{name}"
+        with open(path, "wb", opener=_private) as out:
+            out.write(result.jpeg)
+        return row[ROW_REF], name, str(path), None
+
+
+def _rendition(result: Minimised | PhotoRefused, index: int) -> Rendition | RefusalCode:
+    return result.code if isinstance(result, PhotoRefused) else result.outcomes[index]
+
+
+def _broken(refused: list[tuple[int, str]]) -> pa.RecordBatch:
+    refs, rules = zip(*refused, strict=True)
+    columns = [pa.array(refs, pa.int64()), pa.array(rules, pa.string()), pa.nulls(len(refused), pa.string())]
+    return pa.record_batch(columns, schema=BROKEN_SCHEMA)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

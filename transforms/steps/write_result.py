@@ -1,0 +1,44 @@
+"""What a pipeline tells the process that started it: one JSON file of counts in staging."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from transforms.steps.tally import AddTallies, Tally
+
+
+class WriteResult(beam.PTransform):
+    """Writes `{"export": counts, "suppliers": {name: counts}, "broken": {rule: count}}` once everything is counted.
+
+    Takes three PCollections: counts of the export, final counts keyed by supplier, and counts of broken rules.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def expand(self, counted: tuple[beam.PCollection[Tally], beam.PCollection[tuple[str, Tally]], beam.PCollection[Tally]]) -> Any:
+        """Counts in; the file's path out."""
+        export, suppliers, broken = counted
+        total = export | "Add tallies" >> beam.CombineGlobally(AddTallies())
+        return total | "Write result" >> beam.ParDo(
+            _WriteFn(self._path), beam.pvalue.AsDict(suppliers), beam.pvalue.AsSingleton(broken)
+        )
+
+
+class _WriteFn(beam.DoFn):
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def process(self, export: Tally, suppliers: Mapping[str, Tally], broken: Tally) -> list[str]:
+        counts = {"in": 0, "accepted": 0, "quarantined": 0, **export}
+        attempt = Path(f"{self._path}.{os.getpid()}")
+        attempt.write_text(json.dumps({"export": counts, "suppliers": dict(suppliers), "broken": broken}))
+        attempt.replace(self._path)
+        return [self._path]
