@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 import unicodedata2  # the interpreter's own tables change with Python, and those of 3.11 are older than the pinned version
 
 from transforms.contract.assigned import UNICODE_VERSION as UNICODE_VERSION
-from transforms.contract.buffers import Bytes, byte_views, validity
+from transforms.contract.buffers import byte_views
 from transforms.contract.characters import forbidden_characters
 from transforms.errors import ExportError, InternalError
-from transforms.tokens.cells import SLACK, Cells, Places
+from transforms.tokens.cells import SLACK, Cells, Places, cells_of
 
 CANON_VERSION: Final = 1
 
@@ -97,37 +97,27 @@ def canonical_cells(values: pa.Array[Any]) -> Cells:
             code="forbidden-character",
             hint="quarantine rows with control, private-use or unassigned characters first",
         )
-    offsets, data = byte_views(values)
-    first = int(offsets[0])
-    body = data[first : int(offsets[-1])]
-    buffer = np.zeros(body.size + 2 * SLACK, np.uint8)
-    folded = buffer[SLACK : SLACK + body.size]
-    upper = (body - np.uint8(ord("A"))) < 26
-    np.bitwise_or(body, upper.view(np.uint8) << np.uint8(5), out=folded)
-    folded[folded == _GRAVE] = _APOSTROPHE
-
-    starts = offsets[:-1].astype(np.int64)
-    starts += SLACK - first
-    lengths = np.diff(offsets).astype(np.int64, copy=False)
-    if values.null_count:
-        lengths *= validity(values)
-    untidy = _trim_and_find_untidy(buffer, starts, lengths)
+    cells = cells_of(pc.ascii_lower(values))
+    graves = cells.data == _GRAVE
+    if graves.any():
+        cells.data[graves] = _APOSTROPHE
+    untidy = _trim_and_find_untidy(cells)
     if not untidy.size:
-        return Cells(starts, lengths, buffer)
-    return _patched(
-        Cells(starts, lengths, buffer), untidy, _canonical_texts([str(text) for text in values.take(untidy).to_pylist()])
-    )
+        return cells
+    return _patched(cells, untidy, _canonical_texts([str(text) for text in values.take(untidy).to_pylist()]))
 
 
-def _trim_and_find_untidy(buffer: Bytes, starts: Places, lengths: Places) -> Places:
+def _trim_and_find_untidy(cells: Cells) -> Places:
     """Takes spaces off both ends of cells, in place, and returns the rows that need more than that.
 
     Those are rows with a byte beyond ASCII or with two spaces in a row inside.
     """
-    untidy = np.zeros(len(starts), np.bool_)
-    before = starts.copy()
-    spaces = buffer == _BLANK
+    starts, lengths = cells.starts, cells.lengths
+    untidy = np.zeros(len(cells), np.bool_)
+    before = starts
+    spaces = cells.data == _BLANK
     if spaces.any():
+        before = starts.copy()
         rows = np.flatnonzero(spaces[starts] & (lengths > 0))
         while rows.size:
             starts[rows] += 1
@@ -141,9 +131,9 @@ def _trim_and_find_untidy(buffer: Bytes, starts: Places, lengths: Places) -> Pla
         rows = np.searchsorted(before, at, side="right") - 1
         inside = (at >= starts[rows]) & (at + 1 < starts[rows] + lengths[rows])
         untidy[rows[inside]] = True
-    at = np.flatnonzero(buffer >= 0x80)
-    if at.size:
-        untidy[np.searchsorted(before, at, side="right") - 1] = True
+    beyond_ascii = cells.data >= 0x80
+    if beyond_ascii.any():
+        untidy[np.searchsorted(before, np.flatnonzero(beyond_ascii), side="right") - 1] = True
     return np.flatnonzero(untidy & (lengths > 0))
 
 

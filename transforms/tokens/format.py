@@ -89,11 +89,12 @@ def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.
         raise ValueError("a token's prefix is two to four capital letters, the epoch and a hyphen")
     whole = bool(valid.all())
     rows = macs if whole else macs[valid]
-    head = np.frombuffer(prefix.encode(), f"V{len(prefix)}")[0]
-    texts = np.empty(len(rows), [("head", head.dtype), ("pairs", "<u2", (_GROUPS,)), ("check", np.uint8)])
-    texts["head"] = head
+    head = np.frombuffer(prefix.encode(), f"V{len(prefix)}")
+    texts = np.empty(len(rows), [("head", head.dtype), ("symbols", f"V{SYMBOLS}"), ("check", np.uint8)])
     for begin in range(0, len(rows), _CHUNK_ROWS):
-        _write_symbols(rows[begin : begin + _CHUNK_ROWS], texts[begin : begin + _CHUNK_ROWS])
+        part = texts[begin : begin + _CHUNK_ROWS]
+        part["head"] = np.repeat(head, len(part))
+        part["symbols"], part["check"] = _symbols(np.ascontiguousarray(rows[begin : begin + _CHUNK_ROWS]))
     width = texts.dtype.itemsize
     if whole:
         offsets = np.arange(0, (len(rows) + 1) * width, width, dtype=np.int32)
@@ -105,35 +106,43 @@ def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.
     )
 
 
-def _write_symbols(macs: Bytes, texts: npt.NDArray[np.void]) -> None:
-    """Fills in the symbols and the check symbol of some tokens, ten bits at a time."""
-    tables = _group_tables()
-    high = macs[:, :8].copy().view(">u8").ravel().astype(np.uint64)  # bits 0 to 63
-    low = macs[:, 2:10].copy().view(">u8").ravel().astype(np.uint64)  # bits 16 to 79
-    check = np.zeros(len(macs), np.uint32)
+def _symbols(macs: Bytes) -> tuple[npt.NDArray[np.void], Bytes]:
+    """The 16 symbols and the check symbol of n MACs, looked up ten bits at a time."""
+    pairs, shares = _pair_tables(), _share_tables()
+    words = macs.view(">u8").astype(np.uint64)
+    forties = (words[:, 0] >> np.uint64(24), (words[:, 0] & np.uint64(0xFFFFFF)) << np.uint64(16) | words[:, 1] >> np.uint64(48))
+    symbols = np.zeros((len(macs), 2), np.uint64)
+    check = np.zeros(len(macs), np.uint8)
     for group in range(_GROUPS):
-        word, shift = (high, 54 - 10 * group) if group < _GROUPS // 2 else (low, 70 - 10 * group)
-        index = ((word >> np.uint64(shift)) & np.uint64(0x3FF)).view(np.int64)
-        found = tables[group].take(index, mode="clip")
-        texts["pairs"][:, group] = found.view(np.uint16)[::2]
-        check ^= found
-    texts["check"] = np.frombuffer(ALPHABET.encode(), np.uint8).take((check >> np.uint32(16)), mode="clip")
+        half, place = divmod(group, _GROUPS // 2)
+        index = (forties[half] >> np.uint64(30 - 10 * place) & np.uint64(0x3FF)).view(np.int64)
+        symbols[:, half] |= pairs[place].take(index, mode="clip")
+        check ^= shares[group].take(index, mode="clip")
+    return symbols.view(f"V{SYMBOLS}").ravel(), np.frombuffer(ALPHABET.encode(), np.uint8)[check]
 
 
 @cache
-def _group_tables() -> npt.NDArray[np.uint32]:
-    """For each group and each of its 1,024 values: two symbols (low half) and its share of the check symbol (high half).
+def _pair_tables() -> npt.NDArray[np.uint64]:
+    """For each ten bits of forty, the two symbols where they stand among eight, first symbol in the first byte."""
+    symbols = ALPHABET.encode()
+    pairs = [high | low << 8 for high in symbols for low in symbols]
+    tables = np.array([[pair << 16 * place for pair in pairs] for place in range(_GROUPS // 2)], "<u8").astype(np.uint64)
+    tables.flags.writeable = False
+    return tables
 
-    The check symbol is linear over GF(2), so it is the XOR of what each group alone would give.
+
+@cache
+def _share_tables() -> Bytes:
+    """For each ten bits of eighty, their share of the check symbol.
+
+    The scheme is linear over GF(2): the check symbol is the XOR of what each ten bits alone would give.
     """
-    tables = np.empty((_GROUPS, 1 << _GROUP_BITS), "<u4")
-    for group in range(_GROUPS):
-        for value in range(1 << _GROUP_BITS):
-            interim = _doubled(_doubled(value >> 5) ^ (value & 31))
-            for _ in range(2 * (_GROUPS - 1 - group)):
-                interim = _doubled(interim)
-            pair = (ALPHABET[value >> 5] + ALPHABET[value & 31]).encode()
-            tables[group, value] = int.from_bytes(pair, "little") | interim << 16
+    tables = np.empty((_GROUPS, 1 << _GROUP_BITS), np.uint8)
+    for value in range(1 << _GROUP_BITS):
+        share = _doubled(_doubled(value >> 5) ^ (value & 31))
+        for group in reversed(range(_GROUPS)):
+            tables[group, value] = share
+            share = _doubled(_doubled(share))
     tables.flags.writeable = False
     return tables
 
