@@ -120,12 +120,14 @@ def _expose(
     tone = np.clip((np.arange(256) - 128) * gain + 128 + bias, _GRAIN, 255 - _GRAIN) - _GRAIN
     tints = (np.arange(256) + shift for shift in rng.uniform(-3, 3, 2))
     tables = [tone, *(np.clip(tint, 0, 255) for tint in tints)]
-    planes = []
+    planes: list[Image.Image] = []
     for plane, table in zip((sitter.luma, sitter.blue, sitter.red), tables, strict=True):
         part = plane.crop((left, top, left + crop_w, top + crop_h)).point(np.rint(table).astype(int).tolist())
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else part
         part = part.transpose(turn) if turn is not None else part
-        planes.append(part.resize(stored, Image.Resampling.BILINEAR))
+        if planes:  # JPEG halves the chroma anyway
+            part = part.resize(((stored[0] + 1) // 2, (stored[1] + 1) // 2), Image.Resampling.BILINEAR)
+        planes.append(part.resize(stored, Image.Resampling.NEAREST if planes else Image.Resampling.BILINEAR))
     at_x, at_y = (int(v) for v in rng.integers(0, _TILE, 2))
     grainy = np.asarray(planes[0]) + noise[at_y : at_y + stored[1], at_x : at_x + stored[0]]
     return Image.merge("YCbCr", (Image.fromarray(grainy), planes[1], planes[2]))

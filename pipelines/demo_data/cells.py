@@ -58,15 +58,38 @@ def put(values: Text, at: Ints, chosen: Iterable[str | None]) -> Text:
     """The column with other values at some rows (ascending)."""
     mask = np.zeros(len(values), dtype=np.bool_)
     mask[at] = True
-    return pc.replace_with_mask(values, pa.array(mask), text(chosen))
+    result: Text = pc.replace_with_mask(values, pa.array(mask), text(chosen))
+    return result
+
+
+def filled(values: Text, instead: str) -> Text:
+    """With other text where nothing is known."""
+    result: Text = pc.fill_null(values, instead)  # type: ignore[type-var,assignment]  # the stubs know no string to fill with
+    return result
+
+
+def matching(values: Text, pattern: str) -> Mask:
+    """Where an RE2 expression is found; a null is read as empty text."""
+    found = pc.match_substring_regex(filled(values, ""), pattern)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def columns_of(rows: pa.RecordBatch) -> dict[str, Text]:
+    """The columns of a batch of text, by name."""
+    return dict(zip(rows.schema.names, rows.columns, strict=True))  # type: ignore[arg-type]  # every column is text
 
 
 def digits(values: Ints, width: int) -> Text:
     """Decimal, with zeros in front up to the width."""
-    return pc.utf8_lpad(pc.cast(pa.array(values), pa.string()), width, "0")
+    return pc.utf8_lpad(_as_text(pa.array(values)), width, "0")
 
 
 def days_before(day: date, count: Ints) -> Text:
     """The day so many days before another, as YYYY-MM-DD."""
     since_epoch = (day - date(1970, 1, 1)).days - count
-    return pc.cast(pa.array(since_epoch.astype(np.int32)).cast(pa.date32()), pa.string())
+    return _as_text(pa.array(since_epoch.astype(np.int32)).cast(pa.date32()))
+
+
+def _as_text(values: pa.Array) -> Text:  # type: ignore[type-arg]  # pa.Array takes no argument at run time
+    result: Text = pc.cast(values, pa.string())  # type: ignore[assignment]  # the stubs name the same type twice
+    return result

@@ -51,7 +51,8 @@ class Chance:
 def cumulative(weights: Iterable[float]) -> Floats:
     """Running sums of the weights, scaled to end at 1."""
     sums = np.cumsum(np.fromiter(weights, dtype=np.float64))
-    return sums / sums[-1]
+    scaled: Floats = sums / sums[-1]
+    return scaled
 
 
 def pick(uniform: Floats, sums: Floats) -> Ints:
