@@ -5,6 +5,9 @@ import json
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from transforms.errors import InternalError
 from transforms.keyring.secret import SecretKey
@@ -68,12 +71,27 @@ def test_a_key_that_is_forgotten_is_wiped():
     assert raw == b""
 
 
-def test_a_key_in_use_is_not_turned_into_zeros():
+def test_a_view_ends_with_its_key_instead_of_turning_into_zeros():
     key = SecretKey(RAW)
     view = key.reveal()
-    with pytest.raises(InternalError, match="still holds a view"):
+    key.wipe()
+    with pytest.raises(ValueError, match="released"):
+        bytes(view)
+
+
+def test_a_cipher_that_kept_the_view_of_a_wiped_key_does_not_run_on_zeros():
+    with SecretKey(RAW) as key:
+        cipher = Cipher(AES256(key.reveal()), CTR(bytes(16)))
+    with pytest.raises(TypeError, match="buffer"):
+        cipher.encryptor()
+
+
+def test_a_key_of_which_a_slice_is_held_is_not_turned_into_zeros():
+    key = SecretKey(RAW)
+    half = key.reveal()[:16]
+    with pytest.raises(InternalError, match="still holds a part"):
         key.wipe()
-    assert view == RAW
+    assert half == RAW[:16]
 
 
 def test_a_view_outlives_a_forgotten_key_unharmed():

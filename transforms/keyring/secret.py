@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import os
+import weakref
 from types import TracebackType
 from typing import NoReturn, Self, final
 
@@ -39,12 +40,13 @@ class SecretKey(Unshareable):
     `hardening.harden_process` keeps them out of core dumps.
     """
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_raw", "_views")
 
     def __init__(self, raw: bytes | bytearray) -> None:
         if not raw:
             raise InternalError("a key has no bytes")
         self._raw = raw if isinstance(raw, bytearray) else bytearray(raw)
+        self._views: list[weakref.ref[memoryview]] = []
 
     @classmethod
     def random(cls, size: int = 32) -> Self:
@@ -54,25 +56,34 @@ class SecretKey(Unshareable):
     def reveal(self) -> memoryview:
         """A read-only view of the bytes for the moment of use; not a copy, and it cannot be pickled either.
 
-        Errors: InternalError once the key is wiped.
+        The view ends with `wipe`: using it after that is a ValueError. Errors: InternalError once the key is wiped.
         """
         if not self._raw:
             raise InternalError("a key was used after it was wiped")
-        return memoryview(self._raw).toreadonly()
+        view = memoryview(self._raw).toreadonly()
+        self._views = [*(held for held in self._views if held() is not None), weakref.ref(view)]
+        return view
 
     def wipe(self) -> None:
-        """Overwrites the bytes; a second call does nothing.
+        """Ends every view from `reveal` and overwrites the bytes; a second call does nothing.
 
-        Errors: InternalError while a view from `reveal` is still held: a cipher that keeps the view would go on with a key of
-        zeros, which is worse than a key that stays in memory. Nothing is overwritten then.
+        Errors: InternalError while a slice of a view is still held: whoever holds it would go on with a key of zeros, which is
+        worse than a key that stays in memory. Nothing is overwritten then.
         """
+        try:
+            for held in self._views:
+                view = held()
+                if view is not None:
+                    view.release()
+            self._overwrite()
+        except BufferError:
+            raise InternalError("a key was wiped while something still holds a part of it") from None
+
+    def _overwrite(self) -> None:
         if not self._raw:
             return
-        try:
-            # A bytearray refuses to change its length while it is viewed; shrinking by one byte is how to ask it.
-            self._raw.pop()
-        except BufferError:
-            raise InternalError("a key was wiped while something still holds a view of it") from None
+        # A bytearray refuses (BufferError) to change its length while it is viewed; shrinking by one byte is how to ask it.
+        self._raw.pop()
         self._raw[:] = bytes(len(self._raw))
         self._raw.clear()
 
@@ -84,8 +95,8 @@ class SecretKey(Unshareable):
 
     def __del__(self) -> None:
         # A view may outlive its key (`AESGCM(open_key().reveal())`): then the bytes stay until the view goes.
-        with contextlib.suppress(InternalError, AttributeError):
-            self.wipe()
+        with contextlib.suppress(BufferError, AttributeError):
+            self._overwrite()
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same bytes, in time that depends on the lengths only [C20]."""
