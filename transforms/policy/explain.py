@@ -106,8 +106,8 @@ def _form(column: ViewColumn, contract: Contract) -> str:
         )
         stays = "which do not leave" if len(column.of) > 1 else "which does not leave"
         return (
-            f"a token in place of {_items(column.of)}, {stays}; {lasting}, different at every other supplier, and blank where there "
-            "is nothing to stand for. Only the force can turn it back."
+            f"a token in place of {_items(column.of)}, {stays}; {lasting}, different at every other supplier, and blank where "
+            "there is nothing to stand for. Only the force can turn it back."
         )
     source = contract.column(column.source)
     if isinstance(column, GeneraliseColumn):
