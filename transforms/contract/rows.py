@@ -1,0 +1,120 @@
+"""The contract's promises about single rows, checked a whole column at a time.
+
+A cell that is empty or white space only is blank, and blank is null [P16]. The rules, in the order in which a cell is
+tried; the first that it breaks is reported:
+
+* `required`: blank where the contract requires a value;
+* `control-character`: a character that no value may hold (`transforms.contract.characters`) [T9];
+* `too-long`: more UTF-8 bytes than the contract allows;
+* `vocabulary`: not in the closed vocabulary;
+* `pattern`: does not match the pattern as a whole.
+
+Whether a value is unique is a question about all rows, and is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.contract.buffers import validity
+from transforms.contract.characters import forbidden_characters
+from transforms.contract.model import Column, Contract
+from transforms.contract.patterns import Mask, Pattern
+from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a batch: every row is in exactly one of the two.
+
+    `accepted` has the batch's schema, with blank cells as null. `broken` (BROKEN_SCHEMA, sorted by `row_ref`) has one line for
+    every column of a row that breaks a rule, so a row may appear more than once.
+    """
+
+    accepted: pa.RecordBatch
+    broken: pa.RecordBatch
+
+
+class RowChecker:
+    """Checks batches against one contract; made once and used for many batches, and can be pickled."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._columns = tuple(_ColumnChecker(column) for column in contract.columns)
+
+    def check(self, batch: pa.RecordBatch) -> Checked:
+        """Splits a batch.
+
+        Args:
+            batch: the contract's columns in the contract's order as `string` (valid UTF-8), and `row_ref` last.
+        """
+        refs = cast(pa.Int64Array, batch.column(len(self._columns)))
+        columns: list[pa.Array[Any]] = []
+        broken: list[pa.RecordBatch] = []
+        sound = np.ones(batch.num_rows, np.bool_)
+        for checker, values in zip(self._columns, batch.columns, strict=False):
+            values = _blank_to_null(cast(pa.StringArray, values))
+            columns.append(values)
+            for rule, rows in checker.breaches(values):
+                sound &= ~rows
+                found = refs.filter(pa.array(rows))
+                broken.append(_listed(found, rule, checker.name))
+        checked = pa.RecordBatch.from_arrays([*columns, refs], schema=batch.schema)
+        if not broken:
+            return Checked(checked, pa.RecordBatch.from_pylist([], schema=BROKEN_SCHEMA))
+        listed = pa.Table.from_batches(broken).sort_by(ROW_REF).combine_chunks().to_batches()[0]
+        return Checked(checked.filter(pa.array(sound)), listed)
+
+
+def _listed(refs: pa.Int64Array, rule: str, column: str) -> pa.RecordBatch:
+    return pa.record_batch([refs, pa.repeat(rule, len(refs)), pa.repeat(column, len(refs))], schema=BROKEN_SCHEMA)
+
+
+def _blank_to_null(values: pa.StringArray) -> pa.StringArray:
+    blank = pc.utf8_is_space(values)
+    if pc.min(pc.binary_length(values)).as_py() == 0:
+        blank = pc.or_(blank, pc.equal(values, pa.scalar("")))
+    if not pc.any(blank).as_py():
+        return values
+    return cast(pa.StringArray, pc.if_else(blank, pa.scalar(None, values.type), values))
+
+
+class _ColumnChecker:
+    def __init__(self, column: Column) -> None:
+        self.name = column.name
+        self._required = column.required
+        self._max_bytes = column.max_bytes
+        self._vocabulary = None if column.vocabulary is None else pa.array(column.vocabulary, pa.string())
+        self._pattern = None if column.pattern is None else Pattern(column.pattern)
+
+    def breaches(self, values: pa.StringArray) -> Iterator[tuple[str, Mask]]:
+        """The rules that are broken and the rows that break them; a row is listed under its first rule only."""
+        reported = np.zeros(len(values), np.bool_)
+        for rule, rows in self._tried(values):
+            fresh = rows & ~reported
+            if fresh.any():
+                yield rule, fresh
+                reported |= fresh
+
+    def _tried(self, values: pa.StringArray) -> Iterator[tuple[str, Mask]]:
+        """Every rule of the column, in order, with the rows that break it."""
+        present = validity(values)
+        if self._required:
+            yield "required", ~present
+        yield "control-character", _mask(forbidden_characters(values))
+        lengths = pc.binary_length(values)
+        if (pc.max(lengths).as_py() or 0) > self._max_bytes:
+            yield "too-long", _mask(pc.greater(lengths, pa.scalar(self._max_bytes)).fill_null(False))
+        if self._vocabulary is not None:
+            yield "vocabulary", present & ~_mask(pc.is_in(values, value_set=self._vocabulary))
+        if self._pattern is not None:
+            yield "pattern", present & ~self._pattern.matches(values)
+
+
+def _mask(found: pa.Array[Any]) -> Mask:
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
