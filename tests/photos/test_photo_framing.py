@@ -1,0 +1,198 @@
+"""Orientation, crop, size, quality and bytes of a print."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from transforms.photos.geometry import decode_scale, frame
+from transforms.photos.minimise import minimise
+from transforms.photos.model import Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+
+CARD = PrintSpec(width_px=295, height_px=378, dpi=300, max_bytes=60_000)
+LARGE = PrintSpec(width_px=591, height_px=756, dpi=600, max_bytes=200_000)
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,  # a camera turned one way is put right by the other
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def grained(width: int, height: int, seed: int = 1, cell: int = 16) -> Image.Image:
+    cells = np.random.default_rng(seed).integers(0, 256, (height // cell + 1, width // cell + 1, 3), dtype=np.uint8)
+    return Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def opened(rendition: Rendition) -> Image.Image:
+    return Image.open(io.BytesIO(rendition.jpeg))
+
+
+def pixels(rendition: Rendition) -> np.ndarray[Any, Any]:
+    return np.asarray(opened(rendition), dtype=float)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_comes_out_upright(orientation: int, kind: str) -> None:
+    upright = grained(700, 1000, cell=100)
+    turn = TURNS[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    sensor = encoded(upright if turn is None else upright.transpose(turn), kind, exif=exif, **options)
+    expected = pixels(minimise(encoded(upright, kind, **options), [CARD]).rendition())
+    result = pixels(minimise(sensor, [CARD]).rendition())
+    assert result.shape == (378, 295, 3)
+    assert np.abs(result - expected).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    "block", [b"", b"II", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x09\0\0"]
+)
+def test_a_broken_exif_block_means_no_turn(block: bytes) -> None:
+    upright = grained(400, 500)
+    assert minimise(encoded(upright, exif=b"Exif\0\0" + block), [CARD]) == minimise(encoded(upright), [CARD])
+
+
+def test_the_crop_keeps_the_top_and_the_middle() -> None:
+    tall = Image.new("RGB", (600, 1100), (0, 0, 255))
+    tall.paste((255, 0, 0), (0, 0, 600, 100))
+    tall.paste((0, 255, 0), (0, 1000, 600, 1100))
+    result = pixels(minimise(encoded(tall, "PNG"), [CARD]).rendition())
+    assert np.abs(result[:40] - (255, 0, 0)).max() < 12
+    assert not (result[..., 1] > 40).any()
+    wide = Image.new("RGB", (1100, 600), (0, 0, 255))
+    wide.paste((255, 0, 0), (0, 0, 200, 600))
+    wide.paste((0, 255, 0), (900, 0, 1100, 600))
+    assert np.abs(pixels(minimise(encoded(wide, "PNG"), [CARD]).rendition()) - (0, 0, 255)).max() < 12
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 1600), (3000, 4000), (900, 1400), (295, 378), (1201, 1601)])
+def test_a_print_has_exactly_its_size_density_and_sampling(width: int, height: int) -> None:
+    rendition = minimise(encoded(grained(width, height)), [CARD]).rendition()
+    image = opened(rendition)
+    assert (image.size, image.mode, image.info["dpi"], rendition.small) == ((295, 378), "RGB", (300, 300), False)
+    assert "progressive" not in image.info
+    assert {layer[1:3] for layer in image.layer} == {(1, 1)}  # type: ignore[attr-defined]
+
+
+def test_a_small_source_keeps_its_own_pixels() -> None:
+    source = grained(200, 256)
+    rendition = minimise(encoded(source, "PNG"), [CARD]).rendition()
+    assert (rendition.small, rendition.width_px, rendition.height_px) == (True, 200, 256)
+    assert np.abs(pixels(rendition) - np.asarray(source, dtype=float)).mean() < 3
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 8))
+def test_a_crop_lies_in_the_picture_and_is_never_enlarged(width: int, height: int, orientation: int) -> None:
+    framing = frame(width, height, orientation, CARD)
+    left, top, right, bottom = framing.box
+    assert 0 <= left < right <= width + 1e-6
+    assert 0 <= top < bottom <= height + 1e-6
+    across, down = (bottom - top, right - left) if orientation >= 5 else (right - left, bottom - top)
+    assert framing.width_px <= across + 1e-6
+    assert framing.height_px <= down + 1e-6
+    assert abs(across * 378 / 295 - down) <= 1.5
+    assert framing.small == ((framing.width_px, framing.height_px) != (295, 378))
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.integers(300, 9000), st.integers(400, 9000), st.integers(1, 8))
+def test_a_scaled_decode_leaves_a_quarter_more_pixels_than_any_print(width: int, height: int, orientation: int) -> None:
+    framings = [frame(width, height, orientation, spec) for spec in (CARD, LARGE)]
+    scale = decode_scale(framings, orientation)
+    for framing in framings:
+        across, down = framing.box[2] - framing.box[0], framing.box[3] - framing.box[1]
+        turned = orientation >= 5
+        assert scale == 1 or across / scale >= 1.25 * (framing.height_px if turned else framing.width_px) - 1e-6
+        assert scale == 1 or down / scale >= 1.25 * (framing.width_px if turned else framing.height_px) - 1e-6
+
+
+def test_a_scaled_decode_is_close_to_a_full_one() -> None:
+    source = grained(2400, 3075, cell=60)
+    full = pixels(minimise(encoded(source, "PNG", compress_level=1), [CARD]).rendition())
+    scaled = pixels(minimise(encoded(source, quality=95), [CARD]).rendition())
+    assert 10 * np.log10(255**2 / np.mean((scaled - full) ** 2)) > 36
+
+
+def test_one_decode_serves_several_prints_as_if_each_were_alone() -> None:
+    data = encoded(grained(1200, 1600), "PNG")
+    both = minimise(data, [CARD, LARGE])
+    assert both.outcomes == minimise(data, [CARD]).outcomes + minimise(data, [LARGE]).outcomes
+    assert [opened(both.rendition(i)).info["dpi"] for i in (0, 1)] == [(300, 300), (600, 600)]
+
+
+def test_quality_starts_at_the_print_s_own_and_falls_until_the_bytes_fit() -> None:
+    data = encoded(grained(1200, 1600, cell=60))
+    assert [minimise(data, [spec]).rendition().quality for spec in (CARD, LARGE)] == [85, 90]
+    qualities = [85]
+    budget = len(minimise(data, [CARD]).rendition().jpeg)
+    for _ in range(3):
+        budget = budget * 9 // 10
+        rendition = minimise(data, [PrintSpec(295, 378, 300, budget)]).rendition()
+        assert len(rendition.jpeg) <= budget
+        qualities.append(rendition.quality)
+    assert qualities == sorted(qualities, reverse=True)
+    assert 40 <= qualities[-1] < 85
+
+
+def test_pure_noise_is_encoded_within_its_bytes() -> None:
+    noise = Image.fromarray(np.random.default_rng(3).integers(0, 256, (378, 295, 3), dtype=np.uint8))
+    rendition = minimise(encoded(noise, "PNG"), [PrintSpec(295, 378, 300, 400_000)]).rendition()
+    assert 40 <= rendition.quality <= 85
+    assert len(rendition.jpeg) <= 400_000
+
+
+def test_a_budget_that_cannot_be_met_refuses_that_print_only() -> None:
+    data = encoded(grained(1200, 1600, cell=4))
+    result = minimise(data, [PrintSpec(295, 378, 300, 2_000), CARD])
+    assert result.outcomes[0] is RefusalCode.OVER_BUDGET
+    assert result.rendition(1).width_px == 295
+    with pytest.raises(PhotoRefused, match="over-byte-budget"):
+        result.rendition(0)
+
+
+def test_the_same_bytes_and_print_give_the_same_bytes() -> None:
+    data = encoded(grained(900, 1200))
+    assert minimise(data, [CARD]) == minimise(data, [CARD])
+    assert isinstance(minimise(data, [CARD]), Minimised)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"width_px": 0},
+        {"width_px": 5000},
+        {"width_px": 100, "height_px": 378},
+        {"dpi": 0},
+        {"dpi": 70_000},
+        {"max_bytes": 10},
+        {"background": (0, 0, 256)},
+        {"background": (0, 0)},
+    ],
+)
+def test_a_print_that_no_printer_has_is_an_error(wrong: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"width_px": 295, "height_px": 378, "dpi": 300, "max_bytes": 60_000, "background": (255, 255, 255)}
+    with pytest.raises(ValueError, match=r"print|dots|budget|background"):
+        PrintSpec(**{**fields, **wrong})
+
+
+def test_a_photo_for_no_print_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one print"):
+        minimise(encoded(grained(400, 500)), [])
