@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -44,12 +45,9 @@ class _WriteFn(beam.DoFn):
 
     def process(self, _: None, broken: Iterable[pa.RecordBatch]) -> Iterator[dict[str, int]]:
         table = pa.Table.from_batches(broken, schema=BROKEN_SCHEMA)
-        counted = (
-            table.group_by(["rule", "column"])
-            .aggregate([([], "count_all")])
-            .sort_by([("rule", "ascending"), ("column", "ascending")])
-        )
-        listed = table.sort_by([(ROW_REF, "ascending"), ("rule", "ascending"), ("column", "ascending")]).slice(0, MOST_PLACES)
+        by_rule = [("rule", "ascending"), ("column", "ascending")]
+        counted = table.group_by(["rule", "column"]).aggregate([([], "count_all")]).sort_by(by_rule)
+        listed = table.sort_by([(ROW_REF, "ascending"), *by_rule]).slice(0, MOST_PLACES)
         attempt = Path(f"{self._path}.{os.getpid()}")
         with open(attempt, "w", encoding="utf-8", opener=_private) as out:
             for row in listed.to_pylist():
