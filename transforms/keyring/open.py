@@ -5,11 +5,12 @@ The key-encryption key is in memory only while one of these functions runs.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from types import TracebackType
 from typing import Self, final
 
+from transforms.errors import KeyUnavailable
 from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.file import FileProvider
 from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, check_supplier, day_of
@@ -78,6 +79,19 @@ def open_signing_key(uri: str, now: date) -> SigningKey:
     """The key that signs manifests on that day. Errors: as `open_keyset`."""
     with _open(uri, SIGNING, now) as opened:
         return SigningKey(opened.key(), opened.active.number, opened.notices)
+
+
+def open_verification_keys(uri: str, now: date) -> tuple[bytes, ...]:
+    """The 32-byte public halves of every signing key that the force has had, newest first: a rotation leaves old signatures valid.
+
+    A key that is past use, compromised or destroyed is left out: what it signed proves nothing. Errors: as `open_keyset`.
+    """
+    with _open(uri, SIGNING, now) as opened:
+        found = []
+        for epoch in reversed(opened.keyset.epochs):
+            with suppress(KeyUnavailable):
+                found.append(SigningKey(opened.key(epoch.number), epoch.number).public_bytes())
+        return tuple(found)
 
 
 def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
