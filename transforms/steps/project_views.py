@@ -19,6 +19,7 @@ from transforms.columns.select import select
 from transforms.columns.view import project
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
+from transforms.errors import KeyUnavailable
 from transforms.keyring.open import open_keyset
 from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn
 from transforms.steps.spill import Spill, SpillFile
@@ -80,7 +81,14 @@ class _ProjectFn(beam.DoFn):
         for task in self._tasks:
             policy = task.policy
             with open_keyset(self._keys, policy.supplier, self._day) as keyset:
-                epoch_key = keyset.key(task.epoch).reveal()
+                if keyset.active.number != task.epoch:
+                    raise KeyUnavailable(
+                        "the active epoch changed while the run was at work",
+                        place=policy.supplier,
+                        hint="run again",
+                        code="epoch-changed",
+                    )
+                epoch_key = keyset.key().reveal()
                 self._column_keys[policy.supplier] = {
                     token.name: column_key(epoch_key, token_label(task, token)) for token in policy.tokens
                 }
