@@ -82,6 +82,8 @@ def make_directory(path: Path, mode: int) -> None:
             with suppress(FileExistsError):  # another run may be starting at this very moment
                 path.mkdir(mode=mode)
                 path.chmod(mode)
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "not a directory")
             sync_directory(path.parent)
 
 

@@ -32,8 +32,8 @@ FACE_LINKABLE = "face-linkable"
 _SHA256 = re.compile("[0-9a-f]{64}")
 NOTICE = (
     "Pseudonymised personal data. Under section 171 of the Data Protection Act 2018 it is an offence to re-identify people in it"
-    " without the consent of the controller, or to process it once re-identified; whoever tests how well it is protected must"
-    " notify the controller or the Information Commissioner (section 172)."
+    " without the consent of the controller, or to process it once re-identified; whoever tests whether that can be done must notify"
+    " the controller or the Information Commissioner (section 172)."
 )
 
 
@@ -190,7 +190,7 @@ def parse_statement(payload: bytes) -> Manifest:
             previous=predicate.previous,
             signing_key=predicate.signing_key,
         )
-        well_formed = render_statement(manifest) == payload and all(_well_formed(subject) for subject in manifest.subjects)
+        well_formed = render_statement(manifest) == payload and _well_formed(manifest.subjects)
     except (ValueError, TypeError, KeyError, RecursionError):
         well_formed = False
     if not well_formed:
@@ -223,5 +223,8 @@ def digest_of(manifest_file: bytes) -> str:
     return hashlib.sha256(manifest_file).hexdigest()
 
 
-def _well_formed(subject: Subject) -> bool:
-    return is_release_path(subject.name) and _SHA256.fullmatch(subject.sha256) is not None
+def _well_formed(subjects: tuple[Subject, ...]) -> bool:
+    names = [subject.name for subject in subjects]
+    return names == sorted(set(names)) and all(
+        is_release_path(subject.name) and _SHA256.fullmatch(subject.sha256) is not None for subject in subjects
+    )

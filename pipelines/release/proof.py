@@ -6,10 +6,10 @@ with the manifest signing key and bound to the digest of every staged file and o
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Iterable
 from dataclasses import InitVar, dataclass
-from datetime import date
 
 from pipelines.release.dsse import Signer, open_envelope, sign_envelope
 from pipelines.release.files import ReleaseFile, hash_files, is_release_path, list_tree, read_file, replace
@@ -48,7 +48,7 @@ class CleanRelease:
 @dataclass(frozen=True, slots=True)
 class _Proof:
     supplier: str
-    date: date
+    date: datetime.date
     stage_sha256: str
     files: tuple[ReleaseFile, ...]
     checks: tuple[str, ...]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, fields
 
 from pipelines.release.strict_json import canonical_json
 from transforms.contract.model import Contract
@@ -14,6 +14,7 @@ from transforms.errors import InvalidInput
 from transforms.policy.model import Policy
 
 SUPPLIER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_PLACE = frozenset({"source", "lines"})  # where the file is and how it is laid out, not what it says
 _RELEASE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{6}")
 
 
@@ -44,7 +45,7 @@ class StageReport:
     """
 
     supplier: str
-    date: date
+    date: datetime.date
     release_id: str
     rows: int
     tokens: TokenScheme
@@ -59,10 +60,11 @@ class StageReport:
 
 def fingerprint(model: Policy | Contract) -> str:
     """SHA-256 (hex) of what a policy or contract says: the same for another layout, comment or place of its file."""
-    return hashlib.sha256(canonical_json(replace(model, source=""))).hexdigest()
+    content = {field.name: getattr(model, field.name) for field in fields(model) if field.name not in _PLACE}
+    return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
-def check_names(supplier: str, business_date: date, release_id: str) -> None:
+def check_names(supplier: str, business_date: datetime.date, release_id: str) -> None:
     """Refuses names that could leave their directory or hide in it.
 
     Raises:
