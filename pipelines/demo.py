@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipelines.demo_data.camera import Shot
 from pipelines.demo_data.people import MOST_PEOPLE, SCHEMA, Roll, draw_rows, pay_numbers, prepare
 from pipelines.demo_data.studio import Studio, open_studio
 from pipelines.demo_data.writers import SUFFIXES, open_writer
-from transforms.errors import StoreUnavailable, UsageError
+from transforms.errors import StoreUnavailable, Unavailable, UsageError
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,6 +74,7 @@ def make_demo(
     Raises:
         UsageError: an argument is out of its range, or `out` holds something else.
         StoreUnavailable: `out` cannot be written.
+        Unavailable: a worker process was ended from outside.
     """
     _check(people, seed, format, broken, photo_mp)
     try:
@@ -80,6 +82,8 @@ def make_demo(
         return _write(people, seed, out, format, broken, photo_mp, progress)
     except OSError as error:
         raise StoreUnavailable("the folder cannot be written", place=str(out), hint=error.strerror or "") from None
+    except BrokenProcessPool:
+        raise Unavailable("a process that makes photos was ended", hint="is there memory for it?", code="worker-ended") from None
 
 
 def _check(people: int, seed: int, suffix: str, broken: float, photo_mp: float | None) -> None:
@@ -108,12 +112,17 @@ def _clear(out: Path) -> None:
             )
         marker.write_text(_MARKER_TEXT)
     for suffix in SUFFIXES:
-        (out / f"{EXPORT}.{suffix}").unlink(missing_ok=True)
+        for path in (out / f"{EXPORT}.{suffix}", _part_of(out, suffix)):
+            path.unlink(missing_ok=True)
     photos = out / PHOTOS
     if photos.is_symlink():
         photos.unlink()  # never follow it
     elif photos.exists():
         shutil.rmtree(photos)
+
+
+def _part_of(out: Path, suffix: str) -> Path:
+    return out / f".{EXPORT}.{suffix}.part"
 
 
 def _write(
@@ -122,7 +131,7 @@ def _write(
     roll = prepare(people, seed)
     breakage = plan(people, seed, broken, ragged=suffix == "csv")
     export = out / f"{EXPORT}.{suffix}"
-    part = out / f".{export.name}.part"
+    part = _part_of(out, suffix)
     photos = out / PHOTOS
     photos.mkdir()
     tally = _Tally(breakage)

@@ -10,11 +10,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from faker import Faker
 
 from pipelines.demo_data.chance import Floats, Ints, cumulative
+from transforms.errors import UsageError
 
 SMITH = "Smith"
 SMITH_SHARE = 0.012  # of the electoral register [F6]: 564 in 47,000
@@ -127,8 +128,17 @@ class Pools:
     size: Ints
 
 
+@cache
 def draw_pools() -> Pools:
-    """Draws the pools; the same every time, with the locked release of faker."""
+    """Draws the pools; the same every time, with the locked release of faker.
+
+    Raises:
+        UsageError: faker, which only this needs, is not installed.
+    """
+    try:
+        from faker import Faker
+    except ImportError:
+        raise UsageError("synthetic names need faker", hint="pip install 'supplier-views[demo]'", code="extra-missing") from None
     surnames: list[str] = []
     shares: list[float] = []
     community: list[int] = []
@@ -153,7 +163,7 @@ def draw_pools() -> Pools:
         first.append(len(forenames))
         forenames += given
     sizes = np.diff([*first, len(forenames)])
-    return Pools(surnames, cumulative(shares), np.array(community), forenames, np.array(first), sizes)
+    return Pools(tuple(surnames), cumulative(shares), np.array(community), tuple(forenames), np.array(first), sizes)
 
 
 def latin(name: str) -> str:

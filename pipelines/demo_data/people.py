@@ -128,6 +128,7 @@ class _Posts:
         self.staff: Mask = serves == services.index(force.Service.STAFF)
         self.volunteer: Mask = serves == services.index(force.Service.VOLUNTEER)
         collared = self.sworn | (serves == services.index(force.Service.PCSO))
+        collared[at] = False  # chief officers wear no number
 
         command, number = _commands(roll, chance)
         prefixes = list(force.STRENGTHS)
