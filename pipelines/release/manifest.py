@@ -32,8 +32,8 @@ FACE_LINKABLE = "face-linkable"
 _SHA256 = re.compile("[0-9a-f]{64}")
 NOTICE = (
     "Pseudonymised personal data. Under section 171 of the Data Protection Act 2018 it is an offence to re-identify people in it"
-    " without the consent of the controller, or to process it once re-identified; whoever tests whether that can be done must notify"
-    " the controller or the Information Commissioner (section 172)."
+    " without the consent of the controller, or to process it once re-identified; whoever tests whether that can be done must"
+    " notify the controller or the Information Commissioner (section 172)."
 )
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,3 +185,9 @@ def test_terms_of_a_policy_that_changed_after_staging_are_refused(world: World) 
 def test_a_policy_that_only_moved_or_was_laid_out_anew_is_the_same(world: World) -> None:
     moved = replace(world.policy, source="/elsewhere.yaml", lines={"supplier": 7})
     assert release_terms(moved, world.contract, world.report(), (TABLE,)).supplier == "card-printer"
+
+
+def test_the_specification_names_every_term_and_no_other() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "spec" / "manifest.md").read_text(encoding="utf-8")
+    rows = text.split("### Terms")[1].split("There is no time of day")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rows, flags=re.MULTILINE) == [field.name for field in fields(ReleaseTerms)]
