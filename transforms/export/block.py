@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of, row_ref
 
-__all__ = ["BLOCK_ROWS", "BROKEN_SCHEMA", "ROW_REF", "Block", "place_of", "row_ref", "to_blocks"]
+__all__ = ["BLOCK_ROWS", "BROKEN_SCHEMA", "ROW_REF", "Block", "empty_to_null", "place_of", "row_ref", "to_blocks"]
 
 BLOCK_ROWS = 65_536
 
@@ -27,6 +28,12 @@ class Block:
 
     rows: pa.RecordBatch
     broken: pa.RecordBatch
+
+
+def empty_to_null(column: pa.StringArray) -> pa.StringArray:
+    """The column with a null for every empty string, so that all formats say the same of an empty cell."""
+    empty = pc.equal(column, pa.scalar(""))
+    return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
 
 
 def to_blocks(rows: pa.Table, refs: npt.NDArray[np.int64], broken: Sequence[tuple[int, str]]) -> Iterator[Block]:
