@@ -115,7 +115,7 @@ def tokenise(column_key: Key, prefix: str, person: pa.Array[Any], values: Sequen
     for cells in value_cells[1:]:
         valid |= cells.lengths > 0
     macs = cmac_fields(column_key, [person_cells, *value_cells])
-    order = macs[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+    order = macs.view(">u8")[:, 0].astype(np.uint64)
     order[~valid] = 0
     return Tokens(format_tokens(prefix, macs, valid), order)
 
