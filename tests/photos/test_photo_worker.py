@@ -168,7 +168,7 @@ opened = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 os.set_inheritable(opened, True)
 with PhotoWorker() as worker:
     try:
-        print(sorted(os.listdir(f"/proc/{worker.pid}/fd")), open(f"/proc/{worker.pid}/environ").read() == "")
+        print(sorted(os.listdir(f"/proc/{worker.pid}/fd")), "passphrase" in open(f"/proc/{worker.pid}/environ").read())
     except PermissionError:
         print("hidden")
 """

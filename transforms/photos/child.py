@@ -18,7 +18,6 @@ from transforms.photos.minimise import Minimiser
 from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode
 
 _STDIN, _STDOUT = 0, 1
-_CHUNK = 2**20
 
 
 def main(limits: Limits) -> None:
@@ -58,15 +57,17 @@ def _warm_up(minimiser: Minimiser) -> None:
 
 def _read(length: int) -> bytes:
     """Exactly that many bytes; none at all if the input ended before the first."""
-    parts = bytearray()
-    while len(parts) < length:
-        part = os.read(_STDIN, min(length - len(parts), _CHUNK))
-        if not part:
-            if parts:
+    received = bytearray(length)
+    view = memoryview(received)
+    filled = 0
+    while filled < length:
+        count = os.readv(_STDIN, [view[filled:]])
+        if not count:
+            if filled:
                 raise EOFError
             return b""
-        parts += part
-    return bytes(parts)
+        filled += count
+    return bytes(received)
 
 
 def _write(message: bytes) -> None:

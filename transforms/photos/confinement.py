@@ -24,8 +24,8 @@ _ALLOWED = {
     "x86_64": (
         0xC000003E,
         {
-            "read": 0, "write": 1, "close": 3, "fstat": 5, "poll": 7, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11,
-            "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "sched_yield": 24, "mremap": 25,
+            "read": 0, "write": 1, "close": 3, "readv": 19, "fstat": 5, "poll": 7, "lseek": 8, "mmap": 9, "mprotect": 10,
+            "munmap": 11, "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "sched_yield": 24, "mremap": 25,
             "madvise": 28, "getpid": 39, "exit": 60, "gettid": 186, "futex": 202, "clock_gettime": 228, "exit_group": 231,
             "prlimit64": 302, "getrandom": 318,
         },
@@ -33,7 +33,7 @@ _ALLOWED = {
     "aarch64": (
         0xC00000B7,
         {
-            "close": 57, "lseek": 62, "read": 63, "write": 64, "ppoll": 73, "fstat": 80, "exit": 93, "exit_group": 94,
+            "close": 57, "lseek": 62, "read": 63, "write": 64, "readv": 65, "ppoll": 73, "fstat": 80, "exit": 93, "exit_group": 94,
             "futex": 98, "clock_gettime": 113, "sched_yield": 124, "rt_sigaction": 134, "rt_sigprocmask": 135,
             "rt_sigreturn": 139, "getpid": 172, "gettid": 178, "brk": 214, "munmap": 215, "mremap": 216, "mmap": 222,
             "mprotect": 226, "madvise": 233, "prlimit64": 261, "getrandom": 278,
