@@ -133,3 +133,19 @@ def test_every_row_is_accepted_or_broken_and_never_both(rows: list[tuple[str | N
 def test_a_checker_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(RowChecker(CONTRACT)))  # noqa: S301
     assert faults(again.check(batch(("x", None, "Sergeant", None)))) == [(101, "pattern", "pay_number")]
+
+
+def test_a_blank_of_the_vocabulary_is_blank_all_the_same() -> None:
+    column = Column("flag", Classification.OPERATIONAL, vocabulary=("yes", " "))
+    checked = RowChecker(Contract("export", "1", (column,), "flag", None)).check(
+        pa.record_batch({"flag": ["yes", " "], "row_ref": [1, 2]})
+    )
+    assert checked.accepted.column("flag").to_pylist() == ["yes", None]
+
+
+def test_a_vocabulary_does_not_excuse_a_value_from_the_other_rules() -> None:
+    vocabulary = ("yes", "n\x00o", "far too long", " ")
+    column = Column("flag", Classification.OPERATIONAL, required=True, vocabulary=vocabulary, max_bytes=8)
+    checker = RowChecker(Contract("export", "1", (column,), "flag", None))
+    checked = checker.check(pa.record_batch({"flag": list(vocabulary), "row_ref": [1, 2, 3, 4]}))
+    assert faults(checked) == [(2, "control-character", "flag"), (3, "too-long", "flag"), (4, "required", "flag")]

@@ -22,11 +22,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.contract.buffers import validity
+from transforms.contract.buffers import byte_views, validity
 from transforms.contract.characters import forbidden_characters
 from transforms.contract.model import Column, Contract
 from transforms.contract.patterns import Mask, Pattern
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+
+_FIRST_VISIBLE, _VISIBLE_SPAN = 0x21, 0x5E  # U+0021 to U+007F
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ class RowChecker:
         broken: list[pa.RecordBatch] = []
         sound = np.ones(batch.num_rows, np.bool_)
         for checker, values in zip(self._columns, batch.columns, strict=False):
-            values = _blank_to_null(cast(pa.StringArray, values))
+            values = cast(pa.StringArray, values)
+            if checker.holds_known_values_only(values):
+                columns.append(values)
+                continue
+            values = _blank_to_null(values)
             columns.append(values)
             for rule, rows in checker.breaches(values):
                 sound &= ~rows
@@ -76,9 +82,13 @@ def _listed(refs: pa.Int64Array, rule: str, column: str) -> pa.RecordBatch:
 
 
 def _blank_to_null(values: pa.StringArray) -> pa.StringArray:
-    blank = pc.utf8_is_space(values)
-    if pc.min(pc.binary_length(values)).as_py() == 0:
-        blank = pc.or_(blank, pc.equal(values, pa.scalar("")))
+    offsets, data = byte_views(values)
+    body = data[int(offsets[0]) : int(offsets[-1])]
+    some_empty = pc.min(pc.binary_length(values)).as_py() == 0
+    # White space is U+0020 and below, or beyond ASCII: most columns hold neither, and one comparison says so (it wraps below 0x21).
+    if not some_empty and not ((body - np.uint8(_FIRST_VISIBLE)) > _VISIBLE_SPAN).any():
+        return values
+    blank = pc.or_(pc.utf8_is_space(values), pc.equal(values, pa.scalar("")))
     if not pc.any(blank).as_py():
         return values
     return cast(pa.StringArray, pc.if_else(blank, pa.scalar(None, values.type), values))
@@ -91,6 +101,15 @@ class _ColumnChecker:
         self._max_bytes = column.max_bytes
         self._vocabulary = None if column.vocabulary is None else pa.array(column.vocabulary, pa.string())
         self._pattern = None if column.pattern is None else Pattern(column.pattern)
+        self._known: pa.StringArray | None = None
+        if self._vocabulary is not None and not _blank_to_null(self._vocabulary).null_count:
+            self._known = None if any(rows.any() for _, rows in self._tried(self._vocabulary)) else self._vocabulary
+
+    def holds_known_values_only(self, values: pa.StringArray) -> bool:
+        """Whether all values are ones of the vocabulary that keep every other rule too, which spares asking those."""
+        if self._known is None or (self._required and values.null_count):
+            return False
+        return pc.is_in(values, value_set=self._known).true_count + values.null_count == len(values)
 
     def breaches(self, values: pa.StringArray) -> Iterator[tuple[str, Mask]]:
         """The rules that are broken and the rows that break them; a row is listed under its first rule only."""
