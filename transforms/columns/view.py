@@ -33,6 +33,17 @@ def view_names(policy: Policy) -> tuple[str, ...]:
     return (*names, PHOTO_COLUMN) if policy.photo else names
 
 
+def columns_that_stay(policy: Policy, contract: Contract) -> tuple[str, ...]:
+    """The export's columns of which a supplier sees neither values nor labels; those behind a token are among them."""
+    shown = {column.source for column in policy.columns if not isinstance(column, TokenColumn)}
+    return tuple(name for name in contract.names if name not in shown)
+
+
+def token_start(policy: Policy, epoch: int) -> str:
+    """What every token of a view begins with: the policy's prefix, the epoch and a hyphen [T5]."""
+    return f"{policy.token_prefix}{epoch}-"
+
+
 def plain_columns(policy: Policy, contract: Contract) -> tuple[bool, ...]:
     """For each column of the view, whether its values never need quotes or a formula check: tokens and closed vocabularies.
 
@@ -69,7 +80,7 @@ def project(
         Refused: a kept value starts like a spreadsheet formula [R2].
     """
     person = rows.column(contract.person_key)
-    prefix = f"{policy.token_prefix}{epoch}-"
+    prefix = token_start(policy, epoch)
     columns: dict[str, pa.Array[Any]] = {}
     order = np.empty(0, dtype=np.uint64)
     for column in policy.columns:

@@ -26,6 +26,10 @@ class ArrowBatchCoder(Coder):
         with pa.ipc.open_stream(encoded) as reader:
             return reader.read_next_batch()
 
+    def estimate_size(self, value: pa.RecordBatch) -> int:
+        """Bytes of the buffers: Beam samples sizes on the way, and would otherwise encode a batch to learn its own."""
+        return value.get_total_buffer_size()
+
     def is_deterministic(self) -> bool:
         """False: batches are never keys."""
         return False

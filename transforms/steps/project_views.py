@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
@@ -16,7 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.columns.deliver import spill_batch
 from transforms.columns.select import select
-from transforms.columns.view import project
+from transforms.columns.view import View, project, token_start
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.errors import KeyUnavailable
@@ -24,9 +25,12 @@ from transforms.keyring.open import open_keyset
 from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn
 from transforms.steps.spill import Spill, SpillFile
 from transforms.steps.tally import Tally
+from transforms.tokens.check import spot_check
 from transforms.tokens.derive import TokenLabel, column_key
 
 PHOTO_FILE = "photo_file"
+# Tokens of each batch and column that are made once more by a second, row by row computation.
+_SPOT_CHECKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,25 @@ class _ProjectFn(beam.DoFn):
             if not rows.num_rows:
                 continue
             view = project(rows, self._contract, policy, epoch=task.epoch, column_keys=self._column_keys[policy.supplier])
+            self._spot_check(policy, task.epoch, rows, view)
             refs = rows.column(ROW_REF)
             self._spills[policy.supplier].add(spill_batch(view, refs, self._contract, policy))
             if policy.photo is not None:
                 photos.setdefault(policy.photo.of, []).append((policy.supplier, refs, view.columns[policy.photo.name]))
         for reference, wanted in photos.items():
             yield TaggedOutput("photos", _photo_batch(batch, reference, wanted))
+
+    def _spot_check(self, policy: Policy, epoch: int, rows: pa.RecordBatch, view: View) -> None:
+        sample = np.unique(np.linspace(0, rows.num_rows - 1, _SPOT_CHECKS, dtype=np.int64))
+        for token in policy.tokens:
+            spot_check(
+                self._column_keys[policy.supplier][token.name],
+                token_start(policy, epoch),
+                rows.column(self._contract.person_key),
+                [rows.column(name) for name in token.of],
+                view.columns[token.name],
+                sample,
+            )
 
     def finish_bundle(self) -> Iterator[Any]:
         for supplier, spill_file in self._spills.items():

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -45,7 +45,7 @@ class _WriteFn(beam.DoFn):
 
     def process(self, _: None, broken: Iterable[pa.RecordBatch]) -> Iterator[dict[str, int]]:
         table = pa.Table.from_batches(broken, schema=BROKEN_SCHEMA)
-        by_rule = [("rule", "ascending"), ("column", "ascending")]
+        by_rule: list[tuple[str, Literal["ascending", "descending"]]] = [("rule", "ascending"), ("column", "ascending")]
         counted = table.group_by(["rule", "column"]).aggregate([([], "count_all")]).sort_by(by_rule)
         listed = table.sort_by([(ROW_REF, "ascending"), *by_rule]).slice(0, MOST_PLACES)
         attempt = Path(f"{self._path}.{os.getpid()}")

@@ -1,0 +1,337 @@
+"""Arguments, messages and exit codes: the only module that prints or exits.
+
+What starts slowly is imported where a command needs it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from transforms.errors import InternalError, SupplierViewsError, UsageError
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
+PROGRAM = "supplier-views"
+Summary = dict[str, Any]
+
+_EPILOG = """exit status:
+  0   published, or nothing to do (the summary says which)
+  2   wrong arguments
+  10  refused: leak, quarantine or risk over its limit, changed input
+  20  contract, policy or export invalid
+  30  key, store, lock or clock unavailable
+  40  outcome unknown: look before retrying
+  50  a bug
+
+The last line of stdout is one JSON object; everything else goes to stderr.
+Defaults for flags are read from supplier-views.toml in the working directory."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits with its status."""
+    # Libraries log the text of their exceptions, and with it whatever value the text quotes [R15].
+    logging.getLogger().addHandler(logging.NullHandler())
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments and not arguments[0].startswith("-") else PROGRAM
+    try:
+        summary = _run(arguments)
+    except SupplierViewsError as error:
+        _fail(command, error)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: error: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a foreign message may quote a cell value [R15]
+        _print_frames(error)
+        bug = InternalError(
+            f"unexpected {type(error).__name__}", hint="report it with the lines above; they hold no data of the export"
+        )
+        _fail(command, bug)
+    if summary is not None:
+        print(json.dumps({"command": command, "exit": 0, **summary}))
+    sys.exit(0)
+
+
+def _fail(command: str, error: SupplierViewsError) -> NoReturn:
+    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"{PROGRAM}: hint: {error.hint}", file=sys.stderr)
+    summary = {"command": command, "exit": error.exit_status, "outcome": "refused" if error.exit_status == 10 else "failed"}
+    print(json.dumps({**summary, "code": error.code, "rule": error.rule, "place": error.place, "hint": error.hint}))
+    sys.exit(error.exit_status)
+
+
+def _print_frames(error: BaseException) -> None:
+    for frame in traceback.extract_tb(error.__traceback__):
+        print(f"{PROGRAM}: at {frame.filename}:{frame.lineno} in {frame.name}", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> Summary | None:
+    beam_options: list[str] = []
+    if "--" in arguments:
+        split = arguments.index("--")
+        arguments, beam_options = arguments[:split], arguments[split + 1 :]
+    options = _parser().parse_args(arguments)
+    if beam_options and options.command not in ("run", "stage", "verify", "publish"):
+        raise UsageError("Beam options follow -- only after run, stage, verify or publish")
+    options.beam_options = tuple(beam_options)
+    handler: Callable[[argparse.Namespace], Summary | None] = options.handler
+    return handler(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Give each supplier what its job needs, and nothing that hurts people when the supplier is breached.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_demo(commands)
+    _add_policies_commands(commands)
+    _add_keys(commands)
+    for name, handler, text in (
+        ("run", _run_nightly, "stage, verify and publish every supplier's view"),
+        ("stage", _stage, "read the export and write every view where no supplier can see it"),
+        ("verify", _verify, "attack the staged views as a stranger would; only what passes can be published"),
+        ("publish", _publish, "hand the verified views over, manifest last"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        _add_run_flags(command)
+        command.set_defaults(handler=handler)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo-data", help="write a synthetic export", description="write a synthetic export of people who do not exist"
+    )
+    demo.add_argument("--people", type=_count, required=True, metavar="N")
+    demo.add_argument("--seed", type=int, default=1, metavar="S")
+    demo.add_argument("--out", type=Path, required=True, metavar="DIR")
+    demo.add_argument("--format", choices=("csv", "parquet", "jsonl"), default="csv")
+    demo.add_argument("--broken", type=_share, default=0.0, metavar="SHARE", help="share of rows that are broken on purpose")
+    photos = demo.add_mutually_exclusive_group()
+    photos.add_argument("--no-photos", action="store_true")
+    photos.add_argument("--photo-mp", type=float, default=0.5, metavar="MP", help="megapixels of each photo")
+    demo.set_defaults(handler=_demo_data)
+
+
+def _add_policies_commands(commands: Any) -> None:
+    check = commands.add_parser("check", help="hold the policies against the contract, without reading data")
+    explain = commands.add_parser("explain", help="say in plain words what one supplier gets, why, and what it does not")
+    for command in (check, explain):
+        command.add_argument("--contract", metavar="FILE")
+        command.add_argument("--policies", metavar="DIR")
+    explain.add_argument("--supplier", required=True, metavar="NAME")
+    check.set_defaults(handler=_check)
+    explain.set_defaults(handler=_explain)
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="make, list and rotate keysets")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    for name, text in (
+        ("init", "make the keysets that are missing, one a supplier"),
+        ("list", "list keysets, epochs, states and days left"),
+        ("new-epoch", "make a new key for one supplier, or for signing or internal; the old ones only resolve"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("--keys", metavar="URI")
+        action.add_argument("--policies", metavar="DIR")
+        if name == "new-epoch":
+            action.add_argument("--supplier", required=True, metavar="NAME")
+        action.set_defaults(handler=_keys)
+
+
+def _add_run_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--contract", metavar="FILE")
+    command.add_argument("--policies", metavar="DIR")
+    command.add_argument("--export", metavar="GLOB", help="export files: .csv, .parquet or .jsonl")
+    command.add_argument("--photos", metavar="DIR")
+    command.add_argument("--keys", metavar="URI", help="such as file:DIR")
+    command.add_argument("--out", metavar="DIR", help="a release is DIR/SUPPLIER/RELEASE-ID/")
+    command.add_argument("--staging", metavar="DIR", help="default: OUT/.staging")
+    command.add_argument("--records", metavar="DIR", help="default: OUT/.records")
+    command.add_argument("--date", type=_date, required=True, metavar="YYYY-MM-DD", help="business date of the export")
+    command.add_argument("--supplier", nargs="+", action="extend", default=[], metavar="NAME", help="default: every policy")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
+    return value
+
+
+def _date(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a date as YYYY-MM-DD") from None
+
+
+class _Defaults:
+    """Flags first, then the defaults file."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from pipelines.settings import DEFAULTS_FILE, read_defaults
+
+        self._options = options
+        self._file = read_defaults(Path(DEFAULTS_FILE))
+
+    def get(self, name: str) -> str | None:
+        value: str | None = getattr(self._options, name, None)
+        return value if value is not None else self._file.get(name)
+
+    def require(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise UsageError(f"--{name} is missing", hint=f"give the flag, or set {name} in supplier-views.toml")
+        return value
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from pipelines.settings import Settings
+
+    values = _Defaults(options)
+    out = Path(values.require("out"))
+    return Settings(
+        contract=Path(values.require("contract")),
+        policies=Path(values.require("policies")),
+        export=values.require("export"),
+        photos=values.get("photos"),
+        keys=values.require("keys"),
+        out=out,
+        staging=Path(values.get("staging") or out / ".staging"),
+        records=Path(values.get("records") or out / ".records"),
+        date=options.date,
+        suppliers=tuple(options.supplier),
+        beam_options=options.beam_options,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _run_nightly(options: argparse.Namespace) -> Summary:
+    from pipelines.nightly import run
+    from pipelines.progress import Progress
+
+    summary = run(_settings(options), _now, Progress(sys.stderr))
+    for supplier, view in summary["suppliers"].items():
+        print(_in_words(supplier, view), file=sys.stderr)
+    return summary
+
+
+def _in_words(supplier: str, view: Summary) -> str:
+    stayed = view["not_due"] + view["protected"] + view["photos_withheld"]
+    what = f"{view['released']:,} rows left with {', '.join(view['columns'])}; {stayed:,} rows and {len(view['stayed'])} columns stayed"
+    return f"{supplier}: {view['outcome']}: {what}" + (f"; {view['directory']}" if view["directory"] else "")
+
+
+def _stage(options: argparse.Namespace) -> Summary:
+    from pipelines.nightly import stage_only
+    from pipelines.progress import Progress
+
+    return stage_only(_settings(options), _now, Progress(sys.stderr))
+
+
+def _verify(options: argparse.Namespace) -> Summary:
+    from pipelines.nightly import verify_only
+    from pipelines.progress import Progress
+
+    return verify_only(_settings(options), _now, Progress(sys.stderr))
+
+
+def _publish(options: argparse.Namespace) -> Summary:
+    from pipelines.nightly import publish_only
+    from pipelines.progress import Progress
+
+    return publish_only(_settings(options), _now, Progress(sys.stderr))
+
+
+def _demo_data(options: argparse.Namespace) -> Summary:
+    from pipelines.demo import make_demo
+    from pipelines.progress import Progress
+
+    photo_mp = None if options.no_photos else options.photo_mp
+    summary = make_demo(options.people, options.seed, options.out, options.format, options.broken, photo_mp, Progress(sys.stderr))
+    return {"outcome": "written", **asdict(summary), "export": str(summary.export)}
+
+
+def _check(options: argparse.Namespace) -> Summary:
+    from transforms.contract.load import load_contract
+    from transforms.policy.lint import check_policies
+    from transforms.policy.load import load_policies
+
+    values = _Defaults(options)
+    contract = load_contract(Path(values.require("contract")))
+    policies = load_policies(Path(values.require("policies")))
+    notices = check_policies(contract, policies)
+    for notice in notices:
+        print(f"{PROGRAM}: notice: {notice.place}: {notice.rule}", file=sys.stderr)
+        print(f"{PROGRAM}: hint: {notice.hint}", file=sys.stderr)
+    suppliers = [policy.supplier for policy in policies]
+    return {"outcome": "clean", "suppliers": suppliers, "notices": [asdict(notice) for notice in notices]}
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from transforms.contract.load import load_contract
+    from transforms.policy.explain import explain
+    from transforms.policy.lint import check_policies
+    from transforms.policy.load import load_policies
+
+    values = _Defaults(options)
+    contract = load_contract(Path(values.require("contract")))
+    policies = load_policies(Path(values.require("policies")))
+    check_policies(contract, policies)
+    for policy in policies:
+        if policy.supplier == options.supplier:
+            print(explain(policy, contract))
+            return
+    raise UsageError("no policy has that supplier", hint=f"known: {', '.join(policy.supplier for policy in policies)}")
+
+
+def _keys(options: argparse.Namespace) -> Summary:
+    from transforms.keyring import admin
+    from transforms.keyring.keyset import RESERVED
+    from transforms.policy.load import load_policies
+
+    values = _Defaults(options)
+    keys = values.require("keys")
+    suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
+    if options.action == "init":
+        return {"outcome": "made", **asdict(admin.init(keys, suppliers, _now()))}
+    if options.action == "list":
+        return {"outcome": "listed", **asdict(admin.list_keysets(keys, suppliers, _now()))}
+    names = (*suppliers, *sorted(RESERVED))
+    if options.supplier not in names:
+        raise UsageError("no keyset has that name", hint=f"known: {', '.join(names)}")
+    return {"outcome": "rotated", **asdict(admin.new_epoch(keys, options.supplier, _now()))}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What a run reads before any data: contract, policies, and the export's files with their headers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.settings import Settings
+from transforms.contract.load import load_contract
+from transforms.contract.model import Contract
+from transforms.errors import ExportError, StoreUnavailable, UsageError
+from transforms.export.sources import Source, check_header, format_of
+from transforms.policy.lint import check_policies
+from transforms.policy.load import load_policies
+from transforms.policy.model import Policy
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The contract, the policies of this run in the order of their suppliers, and what `check` noticed about them."""
+
+    contract: Contract
+    policies: tuple[Policy, ...]
+    notices: tuple[str, ...]
+
+
+def read_terms(settings: Settings) -> Terms:
+    """Loads and lints contract and policies.
+
+    Every policy is linted, also those that the run leaves out: a directory with a bad policy is not to be trusted.
+
+    Raises:
+        InvalidInput: a file breaks a rule.
+        UsageError: a supplier was named that no policy has.
+    """
+    contract = load_contract(settings.contract)
+    policies = load_policies(settings.policies)
+    notices = tuple(f"{notice.place}: {notice.rule}" for notice in check_policies(contract, policies))
+    known = {policy.supplier: policy for policy in policies}
+    for name in settings.suppliers:
+        if name not in known:
+            raise UsageError("no policy has a supplier that --supplier names", hint=f"known: {', '.join(known)}")
+    wanted = sorted(set(settings.suppliers)) or sorted(known)
+    return Terms(contract, tuple(known[name] for name in wanted), notices)
+
+
+def find_sources(pattern: str, contract: Contract) -> tuple[Source, ...]:
+    """The export's files in the order of their paths, each with a header that keeps the contract.
+
+    Raises:
+        ExportError: nothing matches, a format is not read, or a header differs: nothing has been staged then [P13].
+        StoreUnavailable: a file cannot be opened.
+    """
+    try:
+        found = FileSystems.match([pattern])[0].metadata_list
+    except Exception:  # noqa: BLE001 - each of Beam's filesystems raises errors of its own
+        raise StoreUnavailable("the export cannot be listed", place=pattern, hint="check the path and its permissions") from None
+    paths = sorted((metadata.path, metadata.size_in_bytes) for metadata in found)
+    if not paths:
+        raise ExportError("no file matches", place=pattern, hint="check --export", code="export-missing")
+    sources = tuple(Source(index, path, size, format_of(path)) for index, (path, size) in enumerate(paths))
+    for source in sources:
+        with open_binary(source.path) as stream:
+            check_header(source, stream, contract)
+    return sources
+
+
+def export_digest(sources: Iterable[Source]) -> str:
+    """SHA-256 (hex) over the SHA-256 digests of the export's files, in their order; for the force's records only."""
+    total = hashlib.sha256()
+    for source in sources:
+        digest = hashlib.sha256()
+        with open_binary(source.path) as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+        total.update(digest.digest())
+    return total.hexdigest()
+
+
+def open_binary(path: str) -> Any:
+    """Opens a file through Beam's filesystems, its bytes as they are.
+
+    Raises:
+        StoreUnavailable: it cannot be opened.
+    """
+    try:
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except Exception:  # noqa: BLE001 - each of Beam's filesystems raises errors of its own
+        raise StoreUnavailable("a file of the export cannot be opened", place=path, hint="check its permissions") from None

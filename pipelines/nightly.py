@@ -1,0 +1,124 @@
+"""The three phases, stage, verify and publish: in order, or one at a time for a scheduler that wants three tasks."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from pipelines.inputs import Terms, read_terms
+from pipelines.publish import Published, publish_all
+from pipelines.release.events import Action, Event, EventLog
+from pipelines.release.proof import CleanRelease, load_clean_release, write_proof
+from pipelines.release.stage_report import StageReport
+from pipelines.release.staging import Staging, open_staging
+from pipelines.settings import Settings
+from pipelines.stage import StagedRun, stage
+from pipelines.verify import verify
+from pipelines.watch import Report, Watch
+from transforms.columns.view import columns_that_stay, view_names
+from transforms.keyring.hardening import harden_process
+from transforms.keyring.open import open_signing_key, open_verification_keys
+
+Clock = Callable[[], datetime]
+Summary = dict[str, Any]
+
+_COUNTS = ("in", "accepted", "quarantined")
+_SUPPLIER_COUNTS = ("released", "not_due", "protected", "photos_withheld")
+
+
+def run(settings: Settings, clock: Clock, report: Report) -> Summary:
+    """Stages, verifies and publishes the views of one business date.
+
+    All views are staged and verified before the first is published, so one that leaks or breaks a limit holds all of them back.
+
+    Returns:
+        The JSON summary: `outcome`, the export's counts, and each supplier's outcome, release and counts.
+
+    Raises:
+        SupplierViewsError: see the phases.
+    """
+    with _locked(settings, clock) as staging:
+        staged = _stage(settings, clock, staging, report)
+        terms = read_terms(settings)
+        clean = verify(settings, terms, staging, Watch(report))
+        published = publish_all(settings, terms, clean, clock, getpass.getuser())
+        for supplier in staged.reports:
+            staging.area(settings.date, supplier).wipe()
+    return _summary(settings, terms, staged.reports, published, staged.notices, staged)
+
+
+def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
+    """Stages the views; nothing is visible to a supplier. Returns the summary of `run` without releases."""
+    with _locked(settings, clock) as staging:
+        staged = _stage(settings, clock, staging, report)
+    return {"outcome": "staged", **_summary(settings, read_terms(settings), staged.reports, {}, staged.notices, staged)}
+
+
+def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
+    """Verifies what `stage_only` staged, and signs a proof for each view that passes."""
+    with _locked(settings, clock) as staging:
+        terms = read_terms(settings)
+        clean = verify(settings, terms, staging, Watch(report))
+        signer = open_signing_key(settings.keys, clock().date())
+        for release in clean.values():
+            write_proof(release, signer)
+    reports = {supplier: release.report for supplier, release in clean.items()}
+    checks = {supplier: list(release.checks) for supplier, release in clean.items()}
+    return {"outcome": "verified", **_summary(settings, terms, reports, {}, terms.notices), "checks": checks}
+
+
+def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
+    """Publishes what `verify_only` proved; every staged file is hashed again first."""
+    with _locked(settings, clock) as staging:
+        terms = read_terms(settings)
+        clean = _load_proofs(settings, terms, staging, clock)
+        published = publish_all(settings, terms, clean, clock, getpass.getuser())
+        for supplier in clean:
+            staging.area(settings.date, supplier).wipe()
+    reports = {supplier: release.report for supplier, release in clean.items()}
+    return _summary(settings, terms, reports, published, terms.notices)
+
+
+def _locked(settings: Settings, clock: Clock) -> Any:
+    harden_process()
+    return open_staging(settings.staging, clock())
+
+
+def _stage(settings: Settings, clock: Clock, staging: Staging, report: Report) -> StagedRun:
+    now = clock()
+    events = EventLog(settings.records)
+    events.append(Event(Action.COLLECTION, when=now, actor=getpass.getuser(), date=settings.date))
+    return stage(settings, now, staging, Watch(report))
+
+
+def _load_proofs(settings: Settings, terms: Terms, staging: Staging, clock: Clock) -> Mapping[str, CleanRelease]:
+    keys = open_verification_keys(settings.keys, clock().date())
+    return {policy.supplier: load_clean_release(staging.area(settings.date, policy.supplier), keys) for policy in terms.policies}
+
+
+def _summary(
+    settings: Settings,
+    terms: Terms,
+    reports: Mapping[str, StageReport],
+    published: Mapping[str, Published],
+    notices: tuple[str, ...],
+    staged: StagedRun | None = None,
+) -> Summary:
+    suppliers = {}
+    for policy in terms.policies:
+        report = reports[policy.supplier]
+        counts = {name: report.counts[name] for name in _SUPPLIER_COUNTS}
+        release = asdict(published[policy.supplier]) if policy.supplier in published else {}
+        columns = {"columns": list(view_names(policy)), "stayed": list(columns_that_stay(policy, terms.contract))}
+        suppliers[policy.supplier] = {"epoch": report.tokens.epoch, **counts, **columns, **release}
+    summary: Summary = {"date": settings.date.isoformat(), "suppliers": suppliers, "notices": list(notices)}
+    if published:
+        outcomes = {release.outcome for release in published.values()}
+        summary = {"outcome": next(o for o in ("published", "already-published", "nothing-to-do") if o in outcomes), **summary}
+    if staged is not None:
+        summary |= {name: staged.counts[name] for name in _COUNTS}
+        summary["broken"] = dict(staged.broken)
+    return summary

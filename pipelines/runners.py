@@ -1,0 +1,83 @@
+"""Which Beam runner a pipeline starts on, and the settings that no run may have."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from transforms.errors import InternalError, SupplierViewsError, UsageError
+from transforms.steps.arrow_coder import register_arrow_coder
+
+
+def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Beam's options from what followed `--` on the command line.
+
+    Raises:
+        UsageError: an option that Beam does not know, or one that is unsafe here.
+    """
+    try:
+        options = PipelineOptions(list(arguments))
+        options.get_all_options()
+    except SystemExit:
+        raise UsageError("Beam refuses the options after --", hint="see Beam's documentation of the runner") from None
+    if options.view_as(SetupOptions).save_main_session:
+        raise UsageError(
+            "save_main_session is refused", hint="it pickles the whole process, keys included; workers get the installed package"
+        )
+    return options
+
+
+def run_pipeline(
+    build: Callable[[beam.Pipeline], None], arguments: Sequence[str], in_process: FnApiRunner | None = None
+) -> None:
+    """Builds and runs one pipeline to its end.
+
+    The default runner is Beam's in-process one, named outright: `DirectRunner` may try to download another. `in_process` is one that
+    was made with other settings, such as bundles that are run twice.
+
+    Raises:
+        SupplierViewsError: the first error of ours that a step raised, as it was raised.
+        InternalError: any other failure; its text is not repeated, since a foreign message may quote a cell value [R15].
+    """
+    options = pipeline_options(arguments)
+    register_arrow_coder()
+    runner = options.view_as(StandardOptions).runner or in_process or FnApiRunner()
+    with _quiet_beam():
+        try:
+            with beam.Pipeline(runner=runner, options=options) as pipeline:
+                build(pipeline)
+        except Exception as failure:  # noqa: BLE001 - whatever Beam raises is told apart below
+            raise _ours(failure) from None
+
+
+def _ours(failure: BaseException) -> SupplierViewsError:
+    seen: set[int] = set()
+    error: BaseException | None = failure
+    while error is not None and id(error) not in seen:
+        if isinstance(error, SupplierViewsError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    frame = None
+    trace = failure.__traceback__
+    while trace is not None:
+        frame, trace = trace, trace.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return InternalError(f"a step of the pipeline failed with {type(failure).__name__}", place=place, hint="report it")
+
+
+@contextlib.contextmanager
+def _quiet_beam() -> Iterator[None]:
+    # Beam logs the text of every exception, and with it whatever value the text quotes.
+    beam_log = logging.getLogger("apache_beam")
+    before = beam_log.level
+    beam_log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        beam_log.setLevel(before)

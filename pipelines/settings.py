@@ -1,0 +1,56 @@
+"""What one run is told: from flags, and from `supplier-views.toml` where a flag is missing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from transforms.errors import UsageError
+
+DEFAULTS_FILE = "supplier-views.toml"
+# The keys that the file may hold, which are the names of the flags.
+DEFAULTS = ("contract", "policies", "export", "photos", "keys", "out", "staging", "records")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The inputs, outputs and business date of a run; `suppliers` empty means every policy's.
+
+    `staging` and `records` are force-side directories of mode 0700; by default they stand in `out` under names that begin with a
+    dot, so that publishing is one rename.
+    """
+
+    contract: Path
+    policies: Path
+    export: str
+    photos: str | None
+    keys: str
+    out: Path
+    staging: Path
+    records: Path
+    date: date
+    suppliers: tuple[str, ...] = ()
+    beam_options: tuple[str, ...] = ()
+
+
+def read_defaults(path: Path) -> Mapping[str, str]:
+    """The defaults of the file, empty if there is none.
+
+    Raises:
+        UsageError: the file is no TOML, or holds a key that is no flag or a value that is no text.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise UsageError("the defaults file cannot be read as TOML", place=str(path), hint="mend it, or remove it") from None
+    for key, value in found.items():
+        if key not in DEFAULTS:
+            raise UsageError("unknown key in the defaults file", place=f"{path}: {key}", hint=f"known keys: {', '.join(DEFAULTS)}")
+        if not isinstance(value, str):
+            raise UsageError("a default must be text", place=f"{path}: {key}", hint="put it in quotes")
+    return found

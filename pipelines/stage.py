@@ -1,0 +1,231 @@
+"""Stage: read the export once and write every supplier's view where no supplier can see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from pipelines.inputs import Terms, export_digest, find_sources, read_terms
+from pipelines.release.files import make_private_directory, store_errors
+from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
+from pipelines.release.staging import Staging, SupplierStaging
+from pipelines.release.supplier_files import README_NAME, SCHEMA_NAME, readme_text, schema_bytes
+from pipelines.runners import run_pipeline
+from pipelines.settings import Settings
+from pipelines.watch import Watch
+from transforms.contract.model import Contract
+from transforms.errors import InternalError, Refused, UsageError
+from transforms.export.sources import Source
+from transforms.keyring.open import open_keyset
+from transforms.photos.codec import codec_versions
+from transforms.policy.model import Policy
+from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
+from transforms.steps.check_contract import CheckContract
+from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
+from transforms.steps.minimise_photos import MinimisePhotos
+from transforms.steps.project_views import ProjectViews, ViewTask
+from transforms.steps.quarantine import WriteQuarantine
+from transforms.steps.read_export import ReadExport
+from transforms.steps.tally import Tally
+from transforms.steps.write_result import WriteResult
+from transforms.tokens.canonicalise import CANON_VERSION, UNICODE_VERSION
+from transforms.tokens.check import self_test
+from transforms.tokens.release_id import release_id
+
+_SOFTWARE = ("supplier-views", "apache-beam", "cryptography", "numpy", "pillow", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRun:
+    """What stage did: counts of the export, broken rules with how often each was broken, and a report a supplier."""
+
+    counts: Mapping[str, int]
+    broken: Mapping[str, int]
+    reports: Mapping[str, StageReport]
+    notices: tuple[str, ...]
+
+
+def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch) -> StagedRun:
+    """Stages the views of every policy, or of the suppliers that the settings name.
+
+    Nothing is staged unless all of it is: `stage.json`, which makes a directory a staged view, is written when every limit holds.
+
+    Raises:
+        InvalidInput: contract, policies or export break a rule.
+        KeyUnavailable: a key cannot be opened or used on this day.
+        Refused: more rows or photos are broken than the contract allows.
+        StoreUnavailable: a disk is full or cannot be written.
+    """
+    self_test()
+    terms = read_terms(settings)
+    if settings.photos is None and any(policy.photo for policy in terms.policies):
+        raise UsageError("--photos is missing", hint="a policy of this run sends photos")
+    sources = find_sources(settings.export, terms.contract)
+    tasks, notices = _open_tasks(settings, terms.policies, now.date())
+    areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
+    for area in areas.values():
+        area.begin()
+    quarantine = _quarantine_file(settings)
+    try:
+        with _attempts(staging, settings.date) as attempts, watch.photos(attempts):
+            job = _Job(settings, terms.contract, tasks, sources, areas, str(attempts), quarantine, now.date())
+            run_pipeline(job.build, settings.beam_options)
+            result = json.loads((attempts / "result.json").read_text())
+        _hold_limits(result, terms.contract, tasks)
+        reports = _write_reports(settings, terms, tasks, areas, result, export_digest(sources), notices)
+    except BaseException:
+        for area in areas.values():
+            area.wipe()
+        raise
+    return StagedRun(result["export"], result["broken"], reports, (*terms.notices, *notices))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    settings: Settings
+    contract: Contract
+    tasks: tuple[ViewTask, ...]
+    sources: tuple[Source, ...]
+    areas: Mapping[str, SupplierStaging]
+    attempts: str
+    quarantine: Path
+    day: date
+
+    def build(self, pipeline: beam.Pipeline) -> None:
+        """The whole graph of the stage phase."""
+        policies = tuple(task.policy for task in self.tasks)
+        keys = self.settings.keys
+        read = pipeline | "List export" >> beam.Create(self.sources) | "Read export" >> ReadExport(self.contract)
+        checked = read.rows | "Check contract" >> CheckContract(self.contract)
+        repeats = checked.accepted | "Find repeats" >> FindRepeats(self.contract, keys, self.day, self.attempts)
+        views = checked.accepted | "Project views" >> ProjectViews(self.contract, self.tasks, keys, self.day, self.attempts)
+        photos = views.photos | "Minimise photos" >> MinimisePhotos(
+            policies, self.settings.photos or "", self.attempts, os.cpu_count() or 1, repeats.rows
+        )
+        repeated = repeats.rows | "Break repeats" >> RepeatsAsBroken()
+        broken = (read.broken, checked.broken, repeated.broken, photos.broken) | "All broken" >> beam.Flatten()
+        directories = {supplier: str(area.release) for supplier, area in self.areas.items()}
+        counts = {SPILLS: views.spills, PHOTOS: photos.outcomes, TALLIES: views.tallies} | "Assemble views" >> AssembleViews(
+            self.tasks, directories, repeats.rows
+        )
+        rules = broken | "Quarantine" >> WriteQuarantine(str(self.quarantine), self.sources)
+        tallies = (read.tallies, checked.tallies, repeated.tallies) | "All tallies" >> beam.Flatten()
+        _ = (tallies, counts, rules) | "Write result" >> WriteResult(str(Path(self.attempts) / "result.json"))
+
+
+def _open_tasks(settings: Settings, policies: tuple[Policy, ...], day: date) -> tuple[tuple[ViewTask, ...], tuple[str, ...]]:
+    tasks = []
+    notices: list[str] = []
+    for policy in policies:
+        with open_keyset(settings.keys, policy.supplier, day) as keyset:
+            notices.extend(f"{policy.supplier}: {notice}" for notice in keyset.notices)
+            name = release_id(keyset.key().reveal(), policy.supplier, settings.date)
+            tasks.append(ViewTask(policy, keyset.active.number, name))
+    return tuple(tasks), tuple(notices)
+
+
+@contextmanager
+def _attempts(staging: Staging, day: date) -> Iterator[Path]:
+    # No supplier's name begins with a dot, so the directory is no area, and the next sweep removes what a crash leaves in it.
+    path = staging.root / day.isoformat() / ".attempts"
+    with store_errors(path):
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700, parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _quarantine_file(settings: Settings) -> Path:
+    directory = settings.records / "quarantine"
+    make_private_directory(settings.records)
+    make_private_directory(directory)
+    return directory / f"{settings.date.isoformat()}.jsonl"
+
+
+def _hold_limits(result: Mapping[str, Any], contract: Contract, tasks: tuple[ViewTask, ...]) -> None:
+    export = result["export"]
+    if export["in"] != export["accepted"] + export["quarantined"]:
+        raise InternalError("rows were lost or doubled while reading", code="counts-differ")
+    _hold(export["quarantined"], export["in"], contract.quarantine_limit, "rows", "quarantine-over-limit", "the export")
+    for task in tasks:
+        counts = result["suppliers"][task.policy.supplier]
+        left_out = counts["not_due"] + counts["protected"] + counts["photos_withheld"]
+        if export["accepted"] != counts["released"] + left_out:
+            raise InternalError("accepted rows are not all accounted for", place=task.policy.supplier, code="counts-differ")
+        wanted = counts["released"] + counts["photos_withheld"]
+        limit = contract.photo_quarantine_limit
+        _hold(counts["photos_withheld"], wanted, limit, "photos", "photos-over-limit", task.policy.supplier)
+
+
+def _hold(broken: int, total: int, limit: float, what: str, code: str, place: str) -> None:
+    if broken > total * limit:
+        raise Refused(
+            f"{broken:,} of {total:,} {what} are broken, and the contract allows {limit:.2%}",
+            place=place,
+            hint="the quarantine file under the records directory lists places and rules; mend the export and run again",
+            code=code,
+        )
+
+
+def _write_reports(
+    settings: Settings,
+    terms: Terms,
+    tasks: tuple[ViewTask, ...],
+    areas: Mapping[str, SupplierStaging],
+    result: Mapping[str, Any],
+    export_sha256: str,
+    notices: tuple[str, ...],
+) -> Mapping[str, StageReport]:
+    reports = {}
+    broken: Tally = {f"quarantined {rule}": count for rule, count in result["broken"].items()}
+    for task in tasks:
+        policy = task.policy
+        counts = result["suppliers"][policy.supplier]
+        release = areas[policy.supplier].release
+        with store_errors(release):
+            (release / README_NAME).write_text(readme_text(policy, terms.contract, settings.date), encoding="utf-8")
+            (release / SCHEMA_NAME).write_bytes(schema_bytes(policy, terms.contract))
+            _set_times(release, settings.date)
+        report = StageReport(
+            supplier=policy.supplier,
+            date=settings.date,
+            release_id=task.release_id,
+            rows=counts["released"],
+            tokens=TokenScheme(
+                format="1",
+                algorithm="AES-256-CMAC",
+                canonicalisation=str(CANON_VERSION),
+                unicode=UNICODE_VERSION,
+                epoch=task.epoch,
+                key_id=f"{policy.supplier}/{task.epoch}",
+            ),
+            photo_codec=codec_versions() if policy.photo else {},
+            contract_sha256=fingerprint(terms.contract),
+            policy_sha256=fingerprint(policy),
+            export_sha256=export_sha256,
+            software={name: version(name) for name in _SOFTWARE},
+            counts={**result["export"], **counts, **broken},
+            notices=notices,
+        )
+        areas[policy.supplier].write_report(report)
+        reports[policy.supplier] = report
+    return reports
+
+
+def _set_times(release: Path, day: date) -> None:
+    """Every file and directory carries the business date, not the minute at which a row was written [I13]."""
+    stamp = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    for path in [*release.rglob("*"), release]:
+        os.utime(path, (stamp, stamp))
