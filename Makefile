@@ -25,3 +25,35 @@ $(VENV)/.locked: requirements.lock pyproject.toml
 	@touch $@
 
 setup: $(VENV)/.locked  ## .venv with the locked packages and supplier-views in it
+
+DATE ?= $(shell date -u +%F)
+LOCAL := local/$(PEOPLE)-people-$(PHOTO_MP)-mp-seed-$(SEED)
+
+run-local: setup  ## the whole nightly job on a synthetic export: make run-local PEOPLE=47000 PHOTO_MP=2
+	@mkdir -p $(LOCAL)
+	@test -f $(LOCAL)/export/hr-export.csv || $(BIN)/supplier-views demo-data \
+	  --people $(PEOPLE) --seed $(SEED) --photo-mp $(PHOTO_MP) --out $(LOCAL)/export >$(LOCAL)/demo-data.json
+	@$(BIN)/supplier-views keys init --keys file:$(LOCAL)/throw-away-keys --policies examples/suppliers >$(LOCAL)/keys.json
+	@$(BIN)/supplier-views run --contract examples/hr-export.yaml --policies examples/suppliers \
+	  --export '$(LOCAL)/export/hr-export.csv' --photos $(LOCAL)/export/photos --keys file:$(LOCAL)/throw-away-keys \
+	  --out $(LOCAL)/releases --date $(DATE) >$(LOCAL)/summary.json || { cat $(LOCAL)/summary.json; exit 1; }
+	@echo
+	@echo "The releases are under $(LOCAL)/releases; the run's summary is $(LOCAL)/summary.json. Look next at"
+	@echo "  $(LOCAL)/export/hr-export.csv and photos/        what HR has"
+	@echo "  $(LOCAL)/releases/card-printer/*/                what the card bureau gets: README.txt, people.csv, photos/, manifest.json"
+	@echo "  $(BIN)/supplier-views explain --contract examples/hr-export.yaml --policies examples/suppliers --supplier card-printer"
+
+test: setup  ## the tests, in under ten minutes on two cores
+	$(BIN)/python -m pytest -n 2
+
+lint: setup  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-stage: setup  ## stage three views beside plain pyarrow and a Python loop; memory of the run
+	$(BIN)/python bench/stage.py
+
+clean:  ## remove what run-local and the benches made
+	rm -rf local
