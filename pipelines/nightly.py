@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pipelines.inputs import Terms, read_terms
 from pipelines.publish import Published, publish_all
 from pipelines.release.events import Action, Event, EventLog
+from pipelines.release.heartbeat import Heartbeat, write_heartbeat
 from pipelines.release.proof import CleanRelease, load_clean_release, write_proof
 from pipelines.release.stage_report import StageReport
 from pipelines.release.staging import Staging, open_staging
@@ -40,13 +42,12 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     Raises:
         SupplierViewsError: see the phases.
     """
-    with _locked(settings, clock) as staging:
+    terms = read_terms(settings)
+    open_signing_key(settings.keys, clock().date())  # a run that cannot sign need not start
+    with _locked(settings, clock) as staging, _wiped_at_end(settings, terms, staging):
         staged = _stage(settings, clock, staging, report)
-        terms = read_terms(settings)
         clean = verify(settings, terms, staging, Watch(report))
-        published = publish_all(settings, terms, clean, clock, getpass.getuser())
-        for supplier in staged.reports:
-            staging.area(settings.date, supplier).wipe()
+        published = _publish(settings, terms, clean, clock)
     return _summary(settings, terms, staged.reports, published, staged.notices, staged)
 
 
@@ -75,7 +76,7 @@ def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     with _locked(settings, clock) as staging:
         terms = read_terms(settings)
         clean = _load_proofs(settings, terms, staging, clock)
-        published = publish_all(settings, terms, clean, clock, getpass.getuser())
+        published = _publish(settings, terms, clean, clock)
         for supplier in clean:
             staging.area(settings.date, supplier).wipe()
     reports = {supplier: release.report for supplier, release in clean.items()}
@@ -92,6 +93,24 @@ def _stage(settings: Settings, clock: Clock, staging: Staging, report: Report) -
     events = EventLog(settings.records)
     events.append(Event(Action.COLLECTION, when=now, actor=getpass.getuser(), date=settings.date))
     return stage(settings, now, staging, Watch(report))
+
+
+@contextmanager
+def _wiped_at_end(settings: Settings, terms: Terms, staging: Staging) -> Iterator[None]:
+    """A run leaves nothing staged, whether it published or refused [R16]."""
+    try:
+        yield
+    finally:
+        for policy in terms.policies:
+            staging.area(settings.date, policy.supplier).wipe()
+
+
+def _publish(settings: Settings, terms: Terms, clean: Mapping[str, CleanRelease], clock: Clock) -> Mapping[str, Published]:
+    published = publish_all(settings, terms, clean, clock, getpass.getuser())
+    outcomes = {supplier: release.outcome for supplier, release in published.items()}
+    signer = open_signing_key(settings.keys, clock().date())
+    write_heartbeat(settings.records, Heartbeat(clock(), settings.date, outcomes), signer)
+    return published
 
 
 def _load_proofs(settings: Settings, terms: Terms, staging: Staging, clock: Clock) -> Mapping[str, CleanRelease]:

@@ -37,8 +37,8 @@ def run_pipeline(
 ) -> None:
     """Builds and runs one pipeline to its end.
 
-    The default runner is Beam's in-process one, named outright: `DirectRunner` may try to download another. `in_process` is one that
-    was made with other settings, such as bundles that are run twice.
+    The default runner is Beam's in-process one, named outright: `DirectRunner` may try to download another. `in_process` is one
+    that was made with other settings, such as bundles that are run twice.
 
     Raises:
         SupplierViewsError: the first error of ours that a step raised, as it was raised.
