@@ -58,6 +58,7 @@ def test_keys_in_any_order_and_white_space_and_either_line_end_are_read() -> Non
     [
         (b'{"a":"x"}', "json-keys"),
         (b"{}", "json-keys"),
+        (b'{"a":"\\"\\""}', "json-keys"),  # as many quotes as a whole line has
         (b'{"a":"x","b":"y","c":"z"}', "json-keys"),
         (b'{"a":"x","c":"y"}', "json-keys"),
         (b'{"a":"x","a":"y"}', "json-keys"),

@@ -40,7 +40,7 @@ def check_csv_header(stream: BinaryIO, contract: Contract, place: str) -> None:
         ExportError: `empty-file`, `encoding`, `line-ends`, `header-unreadable`, `unknown-column`, `missing-column`,
             `repeated-column`.
     """
-    _read_header(stream, contract, place)
+    _read_header(stream, contract, place, _HEADER_CHUNK_BYTES)
 
 
 def read_csv(
@@ -58,12 +58,12 @@ def read_csv(
     Raises:
         ExportError: as `check_csv_header`, and `unclosed-quote`, `row-too-long`.
     """
-    names, rest = _read_header(stream, contract, place)
+    names, rest = _read_header(stream, contract, place, min(chunk_bytes, _HEADER_CHUNK_BYTES))
     for piece in whole_rows(stream, rest, lay_out, place=place, chunk_bytes=chunk_bytes):
         yield from _blocks(piece, names, contract, source_index)
 
 
-def _read_header(stream: BinaryIO, contract: Contract, place: str) -> tuple[list[str], bytes]:
+def _read_header(stream: BinaryIO, contract: Contract, place: str, chunk_bytes: int) -> tuple[list[str], bytes]:
     """The column names in the file's order, and what was read behind the header."""
     stream.seek(0)
     data = skip_byte_order_mark(read_start(stream), contract.encoding, place)
@@ -71,7 +71,7 @@ def _read_header(stream: BinaryIO, contract: Contract, place: str) -> tuple[list
     while not (layout := lay_out(data)).ends.size:
         if at_end or len(data) > _MAX_HEADER_BYTES:
             raise _unreadable_header(place, data)
-        chunk = stream.read(_HEADER_CHUNK_BYTES)
+        chunk = stream.read(chunk_bytes)
         at_end = not chunk
         data += chunk or b"\n"
     end = int(layout.ends[0]) + 1
