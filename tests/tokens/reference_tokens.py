@@ -51,9 +51,7 @@ def lp(text: str) -> bytes:
     return len(text.encode()).to_bytes(2, "big") + text.encode()
 
 
-def column_key(
-    epoch_key: bytes, supplier: str, epoch: int, column: str, of: list[str], scope: str, release: str | None
-) -> bytes:
+def column_key(epoch_key: bytes, supplier: str, epoch: int, column: str, of: list[str], scope: str, release: str | None) -> bytes:
     info = lp("supplier-views/token/1") + lp(supplier) + lp(str(epoch)) + lp(column) + len(of).to_bytes(2, "big")
     for name in of:
         info += lp(name)

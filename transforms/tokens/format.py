@@ -27,14 +27,14 @@ _GROUP_BITS = 10  # two symbols: a table of 1,024 entries stays in the first-lev
 _GROUPS = SYMBOLS * 5 // _GROUP_BITS
 _CHUNK_ROWS = 8_192
 _PREFIX = re.compile(r"[A-Z]{2,4}[0-9]+-")
-_READ = re.compile(r"([A-Z]{2,4})([1-9][0-9]{0,8})([0-9A-TV-Z]{17})")
+_READ = re.compile(r"([A-Z]{2,4})([1-9][0-9]{0,8})-?([0-9A-TV-Z]{17})")
 _LONGEST = 64
 _MISREAD = str.maketrans("OIL", "011")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token, read: `text` is its normal form, `symbols` the 16 of its 80 bits."""
+    """One token, read: the policy's prefix, the epoch, and the 16 symbols of its 80 bits."""
 
     prefix: str
     epoch: int
@@ -61,8 +61,10 @@ def parse_token(text: str) -> Token:
         InvalidInput: the text is no token (`token-malformed`), or it is one with a typing error (`token-mistyped`). The error
             does not say which text.
     """
-    bare = text.strip().replace("-", "").upper() if text.isascii() and len(text) <= _LONGEST else ""
-    match = _READ.fullmatch(bare)
+    typed = text.strip().upper() if text.isascii() and len(text) <= _LONGEST else ""
+    head = _PREFIX.match(typed)
+    # A hyphen behind the epoch says where it ends: without that, one symbol too many would pass for a later epoch.
+    match = _READ.fullmatch((head[0] if head else "") + typed[head.end() if head else 0 :].replace("-", ""))
     if match is None:
         raise InvalidInput("this is not a token", code="token-malformed", hint="a token looks like WC1- and 17 letters and digits")
     body = match[3].translate(_MISREAD)
