@@ -1,0 +1,182 @@
+"""The two files that explain a view: a function of policy, contract and date, so they hold no word of anything else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from transforms.contract.model import Contract
+from transforms.leaks.cells import column_names, labels_of
+from transforms.leaks.findings import Check
+from transforms.leaks.words import Words, pieces
+from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn
+
+README = "README.txt"
+SCHEMA = "people.schema.json"
+
+# The title, the terms, the list of columns and the advice may each name what the policy says; nothing needs to more often.
+_REPEATS = 4
+_SYMBOLS = "[0-9A-HJKMNP-TV-Z]{17}"
+
+
+class ReadmeText(Check):
+    """The README holds a word that is neither the template's nor the policy's, or one of theirs too often.
+
+    Words are counted, not only looked up: a label that the list of columns names once cannot stand in the text once more, where it
+    may be a person's name.
+    """
+
+    rule = "readme-text"
+
+
+class SchemaText(Check):
+    """The table schema is not exactly what policy and contract say of the view's columns."""
+
+    rule = "schema-content"
+
+
+def check_readme(data: bytes, policy: Policy, contract: Contract, day: date, known_text: Iterable[str], words: Words) -> ReadmeText:
+    """Checks the README against the words that it may hold.
+
+    Args:
+        data: the file.
+        policy: of the supplier.
+        contract: of the export.
+        day: the business date.
+        known_text: text that cannot come from an export: the README's template, the sentences that are put into it.
+        words: takes the lines that hold anything else.
+    """
+    check = ReadmeText()
+    known_text = tuple(known_text)
+    labels = [label for column in policy.columns for label in labels_of(column, contract)]
+    text = _decode(data)
+    if text is None:
+        check.found(f"{README} as a whole")
+        words.add(data.decode("utf-8", "replace"), README)
+        return check
+    budget = Counter(pieces((*known_text, *labels)))
+    for piece in pieces(_terms(policy, day)):
+        budget[piece] += _REPEATS
+    characters = set("".join((*known_text, *labels, *_terms(policy, day)))) | set("\n ,;:.()-_/")
+    for number, line in enumerate(text.split("\n"), start=1):
+        in_line = pieces([line])
+        check.examine(len(in_line))
+        budget.subtract(in_line)
+        strange = [piece for piece in in_line if budget[piece] < 0]
+        strange += [character for character in set(line) - characters if not character.isalnum()]
+        if strange:
+            check.found(f"{README} line {number}", len(strange))
+            words.add(line, f"{README} line {number}")
+        words.vetting.look(line, f"{README} line {number}", allowed=labels)
+    return check
+
+
+def check_schema(data: bytes, policy: Policy, contract: Contract, known_text: Iterable[str], words: Words) -> SchemaText:
+    """Checks the Frictionless Table Schema, and that the file holds nothing besides: no key twice, no other layout."""
+    check = SchemaText()
+    check.examine()
+    text = _decode(data)
+    try:
+        schema = json.loads(text or "")
+        canonical = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    except (ValueError, RecursionError):
+        schema, canonical = None, None
+    if text is None or canonical != text:
+        check.found(f"{SCHEMA} as a whole")
+        words.add(data.decode("utf-8", "replace"), SCHEMA)
+        return check
+    fields = _expected_fields(policy, contract)
+    frame = {"missingValues": [""], "primaryKey": [policy.sort_token.name]}
+    if not isinstance(schema, dict) or {key: value for key, value in schema.items() if key != "fields"} != frame:
+        check.found(f"{SCHEMA} outside its fields")
+    listed = schema.get("fields") if isinstance(schema, dict) else None
+    if not isinstance(listed, list) or len(listed) != len(fields):
+        check.found(f"{SCHEMA} fields")
+        listed = []
+    sayings = set(pieces(known_text))
+    for number, (field, expected) in enumerate(zip(listed, fields, strict=False), start=1):
+        check.examine()
+        if not _is_field(field, expected, sayings):
+            check.found(f"{SCHEMA} field {number}")
+    known = set(_strings([frame, fields, "fields"]))
+    for string in _strings(schema):
+        words.vetting.look(string, SCHEMA, allowed=known)
+        if string not in known and not set(pieces([string])) <= sayings:
+            words.add(string, SCHEMA)
+    return check
+
+
+def _terms(policy: Policy, day: date) -> Iterator[str]:
+    """What the README says of the policy, value by value."""
+    yield from (policy.supplier, policy.purpose, policy.agreement, policy.legal_basis, policy.role, policy.transfer_country)
+    yield from (day.isoformat(), (day + timedelta(days=policy.delete_after_days)).isoformat())
+    yield from column_names(policy)
+    yield from (column.why for column in policy.columns)
+    if policy.photo:
+        yield from (f"{number:g}" for number in (policy.photo.width_mm, policy.photo.height_mm, policy.photo.dpi))
+
+
+def _expected_fields(policy: Policy, contract: Contract) -> list[dict[str, Any]]:
+    """Each field's name, type, description (None: any sentence that the caller knows) and constraints."""
+    token = f"^{policy.token_prefix}[0-9]+-{_SYMBOLS}$"
+    fields: list[dict[str, Any]] = []
+    for column in policy.columns:
+        constraints: dict[str, Any]
+        if isinstance(column, TokenColumn):
+            constraints = {"pattern": token, "unique": True}
+            required = any(contract.column(name).required for name in column.of)
+        else:
+            labels = labels_of(column, contract)
+            constraints = {"enum": sorted(labels)} if labels else {"pattern": f"^(?:{_pattern(column, contract)})$"}
+            required = contract.column(column.source).required
+        if required:
+            constraints["required"] = True
+        fields.append({"name": column.name, "type": "string", "description": column.why, "constraints": constraints})
+    if policy.photo:
+        constraints = {"pattern": token.replace("$", r"\.jpg$"), "unique": True}
+        fields.append({"name": "photo", "type": "string", "description": None, "constraints": constraints})
+    return fields
+
+
+def _pattern(column: KeepColumn | GeneraliseColumn, contract: Contract) -> str:
+    return contract.column(column.source).pattern or ""
+
+
+def _is_field(field: object, expected: dict[str, Any], sayings: set[str]) -> bool:
+    if not isinstance(field, dict) or list(field) != list(expected):
+        return False
+    description, constraints = field["description"], field["constraints"]
+    if expected["description"] is None:
+        described = isinstance(description, str) and set(pieces([description])) <= sayings
+    else:
+        described = description == expected["description"]
+    if isinstance(constraints, dict) and isinstance(listed := constraints.get("enum"), list):
+        if not all(isinstance(label, str) for label in listed):
+            return False
+        constraints = {**constraints, "enum": sorted(listed)}
+    return described and (field["name"], field["type"], constraints) == (expected["name"], "string", expected["constraints"])
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings(key)
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _decode(data: bytes) -> str | None:
+    """The text of a file of plain lines; None if it has a byte order mark, a control character or is not UTF-8."""
+    try:
+        text = data.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return None
+    return None if re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]", text) else text

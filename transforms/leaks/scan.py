@@ -1,0 +1,277 @@
+"""Reads one staged view as a stranger would: every byte of it, once, with nothing that its writer knows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from transforms.contract.model import Contract
+from transforms.errors import StoreUnavailable
+from transforms.leaks.cells import FreeCells, LabelCells, PhotoNames, TokenCells, column_names, labels_of
+from transforms.leaks.claims import Claims, read_claims
+from transforms.leaks.csv_table import CsvTable
+from transforms.leaks.documents import README, SCHEMA, check_readme, check_schema
+from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
+from transforms.leaks.jpeg import PhotoReader
+from transforms.leaks.listing import PHOTOS, FileLister, Listing, open_plain
+from transforms.leaks.parquet_table import ParquetTable
+from transforms.leaks.strings import among
+from transforms.leaks.table import Chunk, UnreadableTable
+from transforms.leaks.tokens import fingerprints, is_token, token_bodies
+from transforms.leaks.words import Words
+from transforms.policy.model import Policy, TokenColumn
+
+RELEASE = "release"
+_JPG = ".jpg"
+_CHUNK = 1 << 20
+_LARGEST_DOCUMENT = 1 << 24
+_LARGEST_PHOTO = 1 << 24
+
+FileDigest = tuple[str, int, str]
+
+
+class PhotoMatch(Check):
+    """A row has no photo in the release, or a photo no row [I19]."""
+
+    rule = "photo-without-row"
+
+
+class FileSize(Check):
+    """A file is too large to be what its name says."""
+
+    rule = "file-size"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseScan:
+    """What one staged view holds, as read; small, and can be pickled.
+
+    `words` are the forms of all text that policy and contract do not explain, each with the place where it was first seen; empty
+    for a clean view without pattern columns. `head` is what every token of the view starts with. `sketches` are, for each token
+    column, the smallest fingerprints of its tokens. `files` are path, size and SHA-256 of every file in the order of paths.
+    """
+
+    area: str
+    supplier: str
+    date: date
+    head: str
+    claims: Claims
+    rows: int
+    files: tuple[FileDigest, ...]
+    findings: tuple[Finding, ...]
+    outcomes: tuple[Outcome, ...]
+    words: Mapping[str, str] = field(repr=False)
+    sketches: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
+
+
+def scan_release(area: Path, policy: Policy, contract: Contract, day: date, known_text: Iterable[str]) -> ReleaseScan:
+    """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
+
+    Memory is flat but for a fingerprint of eight bytes a token and the digests of photos.
+
+    Args:
+        area: the directory that holds `release/` and `stage.json`.
+        policy: of the supplier.
+        contract: of the export.
+        day: the business date.
+        known_text: text that cannot come from an export, such as the README's template and the sentences put into it.
+
+    Returns:
+        What was found; nothing is refused before `judge` has seen the export too.
+
+    Raises:
+        Refused: code `stage-malformed` if `stage.json` is not a report of this view.
+        StoreUnavailable: the files cannot be read.
+    """
+    return _Scanner(area, policy, contract, day, tuple(known_text)).scan()
+
+
+def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tuple[Finding, ...]:
+    """Searches the token columns of a view for exact values: those of the export that look like its tokens.
+
+    Returns:
+        A finding `raw-value` for each column that holds any of them.
+    """
+    wanted = pa.array(sorted(set(values)), pa.string())
+    root = Path(scan.area) / RELEASE
+    counts: dict[str, int] = {}
+    try:
+        for chunk in _table_chunks(root, policy, Words(), []):
+            for column, cells in zip(policy.columns, chunk.columns, strict=False):
+                if isinstance(column, TokenColumn) and (hits := int(among(cells, wanted).sum())):
+                    counts[column.name] = counts.get(column.name, 0) + hits
+    except UnreadableTable:
+        return (Finding("table-structure", _table_name(policy)),)
+    return tuple(Finding("raw-value", f"{_table_name(policy)} column {name}", count) for name, count in sorted(counts.items()))
+
+
+class _Scanner:
+    def __init__(self, area: Path, policy: Policy, contract: Contract, day: date, known_text: tuple[str, ...]) -> None:
+        self._area = area
+        self._policy = policy
+        self._contract = contract
+        self._day = day
+        self._known_text = known_text
+        self._claims = read_claims(area, policy.supplier, day)
+        self._head = f"{policy.token_prefix}{self._claims.epoch}-"
+        self._table = _table_name(policy)
+        self._words = Words()
+        self._checks: list[Check] = [self._words.full, self._words.vetting]
+        self._tokens: dict[str, TokenCells] = {}
+        self._others: list[LabelCells | FreeCells | None] = []
+        self._photo_names: PhotoNames | None = None
+        self._rows = 0
+
+    def scan(self) -> ReleaseScan:
+        is_photo = self._is_photo_name if self._policy.photo else None
+        lister = FileLister((README, SCHEMA, self._table), is_photo, self._day, self._words)
+        listing = lister.read(self._area / RELEASE)
+        self._checks += lister.checks
+        try:
+            files = tuple(sorted([*self._read_documents(listing), *self._read_photos(listing), *self._read_table(listing)]))
+        except OSError:
+            # The message of an OSError quotes a file name.
+            raise StoreUnavailable("the staged release cannot be read", place=str(self._area), hint="stage again") from None
+        sketches = {name: cells.close() for name, cells in self._tokens.items()}
+        return ReleaseScan(
+            area=str(self._area),
+            supplier=self._policy.supplier,
+            date=self._day,
+            head=self._head,
+            claims=self._claims,
+            rows=self._rows,
+            files=files,
+            findings=tuple(sorted(finding for check in self._checks for finding in check.findings())),
+            outcomes=add_outcomes(check.outcome() for check in self._checks),
+            words=dict(self._words.places),
+            sketches=sketches,
+        )
+
+    def _is_photo_name(self, name: str) -> bool:
+        return name.endswith(_JPG) and is_token(name.removesuffix(_JPG), self._head)
+
+    def _read_documents(self, listing: Listing) -> Iterator[FileDigest]:
+        size = FileSize()
+        self._checks.append(size)
+        for name in (README, SCHEMA):
+            size.examine()
+            if name not in listing.files:
+                continue
+            with open_plain(listing.root / name) as source:
+                data = source.read(_LARGEST_DOCUMENT + 1)
+            if len(data) > _LARGEST_DOCUMENT:
+                size.found(name)
+            elif name == README:
+                self._checks.append(check_readme(data, self._policy, self._contract, self._day, self._known_text, self._words))
+            else:
+                self._checks.append(check_schema(data, self._policy, self._contract, self._known_text, self._words))
+            yield name, len(data), hashlib.sha256(data).hexdigest()
+
+    def _read_photos(self, listing: Listing) -> Iterator[FileDigest]:
+        if self._policy.photo is None:
+            return
+        reader = PhotoReader(self._policy.photo, self._words)
+        self._checks += reader.checks
+        for name in listing.photos:
+            path = f"{PHOTOS}/{name}"
+            with open_plain(listing.root / PHOTOS / name) as source:
+                data = source.read(_LARGEST_PHOTO)
+            # A photo that is cut off here is over its byte budget, and refused for that.
+            reader.read(data, path)
+            yield path, len(data), hashlib.sha256(data).hexdigest()
+
+    def _read_table(self, listing: Listing) -> Iterator[FileDigest]:
+        if self._table not in listing.files:
+            return
+        self._set_up_columns()
+        try:
+            digest: list[FileDigest] = []
+            for chunk in _table_chunks(listing.root, self._policy, self._words, self._checks, digest):
+                self._see(chunk)
+            yield from digest
+        except UnreadableTable:
+            pass
+        if self._policy.photo:
+            self._match_photos(listing, self._policy.photo.name)
+
+    def _set_up_columns(self) -> None:
+        for column in self._policy.columns:
+            place = f"{self._table} column {column.name}"
+            if isinstance(column, TokenColumn):
+                first = column is self._policy.sort_token
+                required = first or any(self._contract.column(name).required for name in column.of)
+                cells = TokenCells(column, place, self._head, self._claims.rows, first=first, required=required, words=self._words)
+                self._tokens[column.name] = cells
+                self._others.append(None)
+                self._checks += cells.checks
+                continue
+            source = self._contract.column(column.source)
+            if labels := labels_of(column, self._contract):
+                other: LabelCells | FreeCells = LabelCells(labels, place, required=source.required, words=self._words)
+            else:
+                other = FreeCells(source, place, self._words)
+            self._others.append(other)
+            self._checks += other.checks
+        if self._policy.photo:
+            self._photo_names = PhotoNames(f"{self._table} column photo", self._words)
+            self._checks += self._photo_names.checks
+
+    def _see(self, chunk: Chunk) -> None:
+        self._rows += chunk.num_rows
+        for column, other, cells in zip(self._policy.columns, self._others, chunk.columns, strict=False):
+            if other is None:
+                self._tokens[column.name].see(cells, chunk.first_row)
+            else:
+                other.see(cells, chunk.first_row)
+        if self._photo_names and self._policy.photo:
+            names = [column.name for column in self._policy.columns]
+            self._photo_names.see(chunk.columns[-1], chunk.columns[names.index(self._policy.photo.name)], chunk.first_row)
+
+    def _match_photos(self, listing: Listing, naming: str) -> None:
+        check = PhotoMatch()
+        self._checks.append(check)
+        rows = self._tokens[naming].prints()
+        photos = fingerprints(token_bodies([name.removesuffix(_JPG) for name in listing.photos]))
+        check.examine(rows.size + photos.size)
+        if missing := int(np.setdiff1d(rows, photos).size):
+            check.found(f"{self._table} rows without a photo", missing)
+        if extra := int(np.setdiff1d(photos, rows).size):
+            check.found(f"{PHOTOS} without a row", extra)
+
+
+def _table_name(policy: Policy) -> str:
+    return f"people.{policy.delivery_format}"
+
+
+def _table_chunks(
+    root: Path, policy: Policy, words: Words, checks: list[Check], digest: list[FileDigest] | None = None
+) -> Iterator[Chunk]:
+    """The rows of a view's table; adds the reader's checks, and after the last row the file's digest."""
+    name, columns = _table_name(policy), column_names(policy)
+    sha256, size = hashlib.sha256(), 0
+
+    def saw(data: bytes) -> None:
+        nonlocal size
+        sha256.update(data)
+        size += len(data)
+
+    with open_plain(root / name) as source:
+        if policy.delivery_format == "csv":
+            table = CsvTable(name, columns, words)
+            checks += (table.structure, table.header)
+            yield from table.chunks(source, saw)
+        else:
+            parquet = ParquetTable(name, columns, words)
+            checks += (parquet.structure, parquet.header, parquet.dictionary, parquet.statistics, parquet.metadata)
+            while data := source.read(_CHUNK):
+                saw(data)
+            yield from parquet.chunks(source)
+    if digest is not None:
+        digest.append((name, size, sha256.hexdigest()))
