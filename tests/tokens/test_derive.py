@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from transforms.errors import ExportError
 from transforms.tokens.canonicalise import CANON_VERSION, UNICODE_VERSION
 from transforms.tokens.derive import TokenLabel, column_key, tokenise
+from transforms.tokens.mac import cmac_fields
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).resolve().parents[1] / "vectors" / "tokens-v1.json").read_text("utf-8"))
 SUITES = Path(__file__).resolve().parents[2] / ".." / "shared" / "suites"
@@ -330,3 +331,27 @@ def test_both_implementations_agree_on_the_common_names_of_the_world() -> None:
     assert tokens(person, names) == [
         REFERENCE.token(KEY, "WC1-", *row) for row in zip(person, ([name] for name in names), strict=True)
     ]
+
+
+def test_the_worked_example_of_the_specification_is_right() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "spec" / "tokens.md").read_text("utf-8")
+    example = page.split("## 6. Worked example")[1].split("```")[1]
+    written: dict[str, str] = {}
+    name = ""  # a line without a name continues the one before
+    for line in example.strip().splitlines():
+        name = line[:13].strip() or name
+        written[name] = written.get(name, "") + line[13:]
+    label = TokenLabel("example", 1, "name_token", ("surname", "forenames"), "relationship")
+    key = column_key(bytes(range(32)), label)
+    fields = ["00012345", "O’Neill", "  Siobhán  Mary "]
+    canonical = [REFERENCE.canonical(field) for field in fields]
+    macs = cmac_fields(key, [pa.array([field]) for field in canonical])
+    (token,) = tokens([fields[0]], [fields[1]], [fields[2]], key=key)
+    assert written == {
+        "label": label.encoded().hex(),
+        "column key": key.hex(),
+        "canonical": " | ".join(canonical),
+        "message": REFERENCE.message(canonical).hex(),
+        "MAC": macs[0].tobytes().hex(),
+        "token": token,
+    }
