@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from transforms.columns.order import SHARDS, shard_slices, sort_by_order
+from transforms.columns.order import SHARDS, shard_slices
 
 # A spill's path, and for each shard the numbers of its record batches in that file.
 Spill = tuple[str, dict[int, list[int]]]
 
 
 class SpillFile:
-    """One bundle's rows, sorted into shards batch by batch.
+    """One bundle's rows, cut into shards batch by batch.
 
     Attempts write under names of their own; what a failed attempt leaves is swept with the attempts directory.
     """
@@ -33,8 +33,8 @@ class SpillFile:
         self._written = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Sorts a batch by its `order` column and appends its shards."""
-        for shard, rows in shard_slices(sort_by_order(batch)):
+        """Appends a batch, shard by shard of its `order` column."""
+        for shard, rows in shard_slices(batch):
             if self._writer is None:
                 self._sink = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
                 self._writer = pa.ipc.new_file(self._sink, batch.schema)
