@@ -67,12 +67,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(command: str, error: SupplierViewsError) -> NoReturn:
-    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-    if error.hint:
-        print(f"{PROGRAM}: hint: {error.hint}", file=sys.stderr)
+    findings = getattr(error, "findings", ()) or (error,)
+    for finding in findings:
+        place = f"{finding.place}: " if finding.place else ""
+        print(f"{PROGRAM}: error: {place}{finding.rule}", file=sys.stderr)
+        if finding.hint:
+            print(f"{PROGRAM}: hint: {finding.hint}", file=sys.stderr)
     summary = {"command": command, "exit": error.exit_status, "outcome": "refused" if error.exit_status == 10 else "failed"}
-    print(json.dumps({**summary, "code": error.code, "rule": error.rule, "place": error.place, "hint": error.hint}))
+    first, *others = (_as_json(finding) for finding in findings)
+    print(json.dumps({**summary, **first, **({"also": others} if others else {})}))
     sys.exit(error.exit_status)
+
+
+def _as_json(error: SupplierViewsError) -> Summary:
+    return {"code": error.code, "rule": error.rule, "place": error.place, "hint": error.hint}
 
 
 def _print_frames(error: BaseException) -> None:
@@ -248,7 +256,8 @@ def _run_nightly(options: argparse.Namespace) -> Summary:
 
 def _in_words(supplier: str, view: Summary) -> str:
     stayed = view["not_due"] + view["protected"] + view["photos_withheld"]
-    what = f"{view['released']:,} rows left with {', '.join(view['columns'])}; {stayed:,} rows and {len(view['stayed'])} columns stayed"
+    left = f"{view['released']:,} rows left with {', '.join(view['columns'])}"
+    what = f"{left}; {stayed:,} rows and {len(view['stayed'])} columns stayed"
     return f"{supplier}: {view['outcome']}: {what}" + (f"; {view['directory']}" if view["directory"] else "")
 
 

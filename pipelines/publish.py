@@ -31,7 +31,7 @@ def publish_all(
 
     Raises:
         Refused: the date is published already with other content; what is published stays as it is.
-        SupplierViewsError: see `pipelines.release.publish`. Suppliers before the one that failed stay published, and a rerun says so.
+        SupplierViewsError: see `pipelines.release.publish`. Suppliers before the one that failed stay published; a rerun says so.
     """
     now = clock()
     signer = open_signing_key(settings.keys, now.date())
