@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.inputs import Terms, export_digest, find_sources, read_terms
 from pipelines.release.files import make_private_directory, store_errors
@@ -55,10 +56,11 @@ class StagedRun:
     notices: tuple[str, ...]
 
 
-def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch) -> StagedRun:
+def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_process: FnApiRunner | None = None) -> StagedRun:
     """Stages the views of every policy, or of the suppliers that the settings name.
 
     Nothing is staged unless all of it is: `stage.json`, which makes a directory a staged view, is written when every limit holds.
+    `in_process` is as for `run_pipeline`.
 
     Raises:
         InvalidInput: contract, policies or export break a rule.
@@ -79,7 +81,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch) -> 
     try:
         with _attempts(staging, settings.date) as attempts, watch.photos(attempts):
             job = _Job(settings, terms.contract, tasks, sources, areas, str(attempts), quarantine, now.date())
-            run_pipeline(job.build, settings.beam_options)
+            run_pipeline(job.build, settings.beam_options, in_process)
             result = json.loads((attempts / "result.json").read_text())
         _hold_limits(result, terms.contract, tasks)
         reports = _write_reports(settings, terms, tasks, areas, result, export_digest(sources), notices)
