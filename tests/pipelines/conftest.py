@@ -1,0 +1,288 @@
+"""A small force with real keys, real policies and a synthetic export: what every test of a phase starts from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipelines.demo import DemoSummary, make_demo
+from pipelines.release.staging import SupplierStaging, open_staging
+from pipelines.settings import Settings
+from pipelines.stage import StagedRun, stage
+from pipelines.watch import Watch
+from transforms.keyring import admin
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SUPPLIERS = ("card-printer", "shift-rostering", "uniform")
+WITHOUT_PHOTOS = ("shift-rostering", "uniform")
+DAY = date(2026, 11, 23)
+# The clock of the machine, since what is staged goes stale by it.
+NOW = datetime.now(UTC)
+PEOPLE, SEED, PHOTO_MP = 300, 7, 0.05
+
+Row = dict[str, str]
+
+_STAGE = """
+import json, sys
+from datetime import date, datetime
+from pathlib import Path
+from pipelines.release.staging import open_staging
+from pipelines.settings import Settings
+from pipelines.stage import stage
+from pipelines.watch import Watch
+from transforms.errors import SupplierViewsError
+
+told = json.loads(sys.argv[1])
+paths = {name: Path(told["paths"][name]) for name in told["paths"]}
+settings = Settings(**paths, **told["texts"], date=date.fromisoformat(told["date"]), suppliers=tuple(told["suppliers"]))
+now = datetime.fromisoformat(told["now"])
+try:
+    with open_staging(settings.staging, now) as staging:
+        stage(settings, now, staging, Watch(lambda what, done, total: None))
+except SupplierViewsError as error:
+    sys.exit(error.exit_status)
+"""
+
+
+def nobody_listens(what: str, done: int, total: int) -> None:
+    """Takes a report of progress."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one test's run reads and writes; `root` is the test's own directory, everything else may be shared."""
+
+    root: Path
+    export: str
+    photos: Path
+    keys: str
+    contract: Path
+    policies: Path
+    name: str = "out"
+    date: date = DAY
+    now: datetime = NOW
+
+    @property
+    def out(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def staging(self) -> Path:
+        return self.out / ".staging"
+
+    @property
+    def records(self) -> Path:
+        return self.out / ".records"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.records / "quarantine" / f"{self.date.isoformat()}.jsonl"
+
+    def settings(self, **changes: Any) -> Settings:
+        """What a run of this site is told."""
+        told = Settings(
+            contract=self.contract,
+            policies=self.policies,
+            export=self.export,
+            photos=str(self.photos),
+            keys=self.keys,
+            out=self.out,
+            staging=self.staging,
+            records=self.records,
+            date=self.date,
+        )
+        return replace(told, **changes)
+
+    def stage(self, watch: Watch | None = None, in_process: FnApiRunner | None = None, **changes: Any) -> StagedRun:
+        """Runs the stage phase as a command does: staging is swept and locked around it."""
+        settings = self.settings(**changes)
+        with open_staging(settings.staging, self.now) as staging:
+            return stage(settings, self.now, staging, watch or Watch(nobody_listens), in_process)
+
+    def stage_without_photos(self, **changes: Any) -> StagedRun:
+        """The same for the suppliers that get no photos, which takes half the time."""
+        return self.stage(suppliers=WITHOUT_PHOTOS, **changes)
+
+    def start_stage(self, **changes: Any) -> subprocess.Popen[bytes]:
+        """The same in a process of its own, which can be killed; its exit status is the error's."""
+        settings = self.settings(**changes)
+        told = {
+            "paths": {name: str(getattr(settings, name)) for name in ("contract", "policies", "out", "staging", "records")},
+            "texts": {name: getattr(settings, name) for name in ("export", "photos", "keys")},
+            "date": settings.date.isoformat(),
+            "suppliers": list(settings.suppliers),
+            "now": self.now.isoformat(),
+        }
+        # Its photo workers end with it or soon after: their pipes close.
+        return subprocess.Popen([sys.executable, "-c", _STAGE, json.dumps(told)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def area(self, supplier: str) -> SupplierStaging:
+        return SupplierStaging(self.staging / self.date.isoformat() / supplier, supplier, self.date)
+
+    def staged(self) -> dict[str, str]:
+        """SHA-256 of every file that a supplier would get, by its path below the date."""
+        day = self.staging / self.date.isoformat()
+        files = (path for path in sorted(day.glob("*/release/**/*")) if path.is_file())
+        return {path.relative_to(day).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def left_in_staging(self) -> list[str]:
+        """What is in the staging root besides its lock."""
+        return sorted(path.relative_to(self.staging).as_posix() for path in self.staging.rglob("*") if path.name != "lock")
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """The entries of the quarantine file."""
+        return [json.loads(line) for line in self.quarantine.read_text().splitlines()]
+
+    def view(self, supplier: str) -> list[Row]:
+        """The rows of a staged CSV view."""
+        return read_rows(self.area(supplier).release / "people.csv")
+
+    def rows(self) -> list[Row]:
+        """The export's rows, as text; blank for null."""
+        return read_rows(Path(self.export))
+
+    def named(self, name: str) -> Site:
+        """The same site with another place to write to."""
+        return replace(self, name=name)
+
+    def with_export(self, name: str, data: bytes) -> Site:
+        """The same site with another export."""
+        path = self.root / "exports" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        return replace(self, export=str(path))
+
+    def with_rows(self, rows: Iterable[Row], suffix: str = "csv", name: str = "export") -> Site:
+        """The same site with an export of these rows."""
+        return self.with_export(f"{name}.{suffix}", _WRITERS[suffix](list(rows)))
+
+    def with_contract(self, **properties: float | str) -> Site:
+        """The same site with a contract whose custom properties are other ones."""
+        text = self.contract.read_text(encoding="utf-8")
+        for name, value in properties.items():
+            text, found = re.subn(rf"(- property: {name}\b[^\n]*\n\s+value: )\S+", rf"\g<1>{value}", text)
+            assert found == 1, f"the contract has no property {name}"
+        return self.with_contract_text(text)
+
+    def with_contract_text(self, text: str) -> Site:
+        """The same site with a contract of this text."""
+        path = self.root / "contract.yaml"
+        path.write_text(text, encoding="utf-8")
+        return replace(self, contract=path)
+
+    def with_policies(self, edit: Callable[[str, str], str]) -> Site:
+        """The same site with policies of other text; `edit` gets a supplier and its policy's text."""
+        directory = self.root / "policies"
+        directory.mkdir(exist_ok=True)
+        for path in self.policies.glob("*.yaml"):
+            (directory / path.name).write_text(edit(path.stem, path.read_text(encoding="utf-8")), encoding="utf-8")
+        return replace(self, policies=directory)
+
+    def copied_photos(self) -> Site:
+        """The same site with photos that the test may change."""
+        shutil.copytree(self.photos, self.root / "photos", copy_function=os.link)
+        return replace(self, photos=self.root / "photos")
+
+
+def read_rows(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    return "".join(",".join(map(_cell, line)) + "\r\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(character in text for character in '",\r\n') else text
+
+
+def _parquet(rows: Sequence[Row]) -> bytes:
+    columns = {name: pa.array([row[name] or None for row in rows], pa.string()) for name in rows[0]}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def _jsonl(rows: Sequence[Row]) -> bytes:
+    lines = (json.dumps({name: value or None for name, value in row.items()}, ensure_ascii=False) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+_WRITERS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {"csv": _csv, "parquet": _parquet, "jsonl": _jsonl}
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoSummary:
+    """A synthetic export with photos, all of it sound."""
+    return make_demo(PEOPLE, SEED, tmp_path_factory.mktemp("demo"), "csv", 0.0, PHOTO_MP, nobody_listens)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of a store with a keyset for each supplier."""
+    uri = f"file:{tmp_path_factory.mktemp('custody') / 'keys'}"
+    admin.init(uri, SUPPLIERS, NOW)
+    return uri
+
+
+def _site(root: Path, demo: DemoSummary, keys: str) -> Site:
+    return Site(
+        root=root,
+        export=str(demo.export),
+        photos=demo.export.parent / "photos",
+        keys=keys,
+        contract=EXAMPLES / "hr-export.yaml",
+        policies=EXAMPLES / "suppliers",
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path, demo: DemoSummary, keys: str) -> Site:
+    """The example contract and policies on a sound export of 300 people; nothing is staged yet."""
+    return _site(tmp_path, demo, keys)
+
+
+@pytest.fixture(scope="session")
+def staged_site(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys: str) -> Site:
+    """The same site after a run that nothing disturbed; for reading only."""
+    site = _site(tmp_path_factory.mktemp("staged"), demo, keys)
+    site.stage()
+    return site
+
+
+@pytest.fixture(scope="session")
+def undisturbed(staged_site: Site) -> dict[str, str]:
+    """What `site` stages when nothing is in its way: SHA-256 of every supplier's files."""
+    return staged_site.staged()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits for something that another process does."""
+
+    def wait(happened: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not happened():
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.002)
+
+    return wait
