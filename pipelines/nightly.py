@@ -12,10 +12,12 @@ from typing import Any
 from pipelines.inputs import Terms, read_terms
 from pipelines.publish import Published, publish_all
 from pipelines.release.events import Action, Event, EventLog
+from pipelines.release.files import make_directory
 from pipelines.release.heartbeat import Heartbeat, write_heartbeat
 from pipelines.release.proof import CleanRelease, load_clean_release, write_proof
 from pipelines.release.stage_report import StageReport
 from pipelines.release.staging import Staging, open_staging
+from pipelines.release.store import DIRECTORY_MODE
 from pipelines.settings import Settings
 from pipelines.stage import StagedRun, stage
 from pipelines.verify import verify
@@ -42,20 +44,20 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     Raises:
         SupplierViewsError: see the phases.
     """
-    terms = read_terms(settings)
     open_signing_key(settings.keys, clock().date())  # a run that cannot sign need not start
-    with _locked(settings, clock) as staging, _wiped_at_end(settings, terms, staging):
+    with _locked(settings, clock) as staging:
         staged = _stage(settings, clock, staging, report)
-        clean = verify(settings, terms, staging, Watch(report))
-        published = _publish(settings, terms, clean, clock)
-    return _summary(settings, terms, staged.reports, published, staged.notices, staged)
+        with _wiped_at_end(settings, staged.terms, staging):
+            clean = verify(settings, staged.terms, staging, Watch(report))
+            published = _publish(settings, staged.terms, clean, clock)
+    return _summary(settings, staged.terms, staged.reports, published, staged.notices, staged)
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Stages the views; nothing is visible to a supplier. Returns the summary of `run` without releases."""
     with _locked(settings, clock) as staging:
         staged = _stage(settings, clock, staging, report)
-    return {"outcome": "staged", **_summary(settings, read_terms(settings), staged.reports, {}, staged.notices, staged)}
+    return {"outcome": "staged", **_summary(settings, staged.terms, staged.reports, {}, staged.notices, staged)}
 
 
 def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -85,6 +87,8 @@ def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
 
 def _locked(settings: Settings, clock: Clock) -> Any:
     harden_process()
+    # Before the umask of staging: suppliers' accounts must be able to pass through this one.
+    make_directory(settings.out, DIRECTORY_MODE)
     return open_staging(settings.staging, clock())
 
 

@@ -32,9 +32,7 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def run_pipeline(
-    build: Callable[[beam.Pipeline], None], arguments: Sequence[str], in_process: FnApiRunner | None = None
-) -> None:
+def run_pipeline(build: Callable[[beam.Pipeline], None], arguments: Sequence[str], in_process: FnApiRunner | None = None) -> None:
     """Builds and runs one pipeline to its end.
 
     The default runner is Beam's in-process one, named outright: `DirectRunner` may try to download another. `in_process` is one

@@ -48,8 +48,9 @@ _SOFTWARE = ("supplier-views", "apache-beam", "cryptography", "numpy", "pillow",
 
 @dataclass(frozen=True, slots=True)
 class StagedRun:
-    """What stage did: counts of the export, broken rules with how often each was broken, and a report a supplier."""
+    """What stage did: on which terms, counts of the export, how often each rule was broken, and a report a supplier."""
 
+    terms: Terms
     counts: Mapping[str, int]
     broken: Mapping[str, int]
     reports: Mapping[str, StageReport]
@@ -89,7 +90,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         for area in areas.values():
             area.wipe()
         raise
-    return StagedRun(result["export"], result["broken"], reports, (*terms.notices, *notices))
+    return StagedRun(terms, result["export"], result["broken"], reports, (*terms.notices, *notices))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of, row_ref
 
-__all__ = ["BLOCK_ROWS", "BROKEN_SCHEMA", "ROW_REF", "Block", "empty_to_null", "place_of", "row_ref", "to_blocks"]
+__all__ = ["BLOCK_ROWS", "BROKEN_SCHEMA", "ROW_REF", "Block", "empty_to_null", "gather", "place_of", "row_ref", "to_blocks"]
 
 BLOCK_ROWS = 65_536
+_GATHERED_ROWS = 49_152
+_GATHERED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,31 @@ def to_blocks(rows: pa.Table, refs: npt.NDArray[np.int64], broken: Sequence[tupl
     for batch in placed.to_batches(max_chunksize=BLOCK_ROWS) or [pa.RecordBatch.from_pylist([], schema=placed.schema)]:
         yield Block(batch, listed)
         listed = listed.slice(0, 0)
+
+
+def gather(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Joins neighbouring blocks until they hold tens of thousands of rows, or tens of megabytes.
+
+    A reader is fastest on pieces that fit the processor's cache, and everything after it on larger batches.
+    """
+    waiting: list[Block] = []
+    rows = size = 0
+    for block in blocks:
+        waiting.append(block)
+        rows += block.rows.num_rows
+        size += block.rows.nbytes
+        if rows >= _GATHERED_ROWS or size >= _GATHERED_BYTES:
+            yield _joined(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Block(_concat([block.rows for block in blocks]), _concat([block.broken for block in blocks]))
+
+
+def _concat(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0] if any(b.num_rows for b in batches) else batches[0]

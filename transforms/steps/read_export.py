@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,9 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
-from transforms.export.block import Block
+from transforms.export.block import gather
 from transforms.export.sources import Source, open_reader
 from transforms.steps.tally import Tally
-
-_ROWS = 49_152
-_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,8 @@ class _ReadFn(beam.DoFn):
 
     def process(self, source: Source) -> Iterator[Any]:
         with FileSystems.open(source.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            for rows, broken in _gathered(open_reader(source, stream, self._contract)):
+            for block in gather(open_reader(source, stream, self._contract)):
+                rows, broken = block.rows, block.broken
                 if rows.num_rows:
                     yield rows
                 quarantined = 0
@@ -72,27 +70,3 @@ class _ReadFn(beam.DoFn):
                     yield TaggedOutput("broken", broken)
                 self._rows_read.inc(rows.num_rows + quarantined)
                 yield TaggedOutput("tallies", {"in": rows.num_rows + quarantined, "quarantined": quarantined})
-
-
-def _gathered(blocks: Iterable[Block]) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Joins neighbouring blocks until they hold enough rows or bytes.
-
-    A reader is fastest on pieces that fit the processor's cache, and everything after it on batches of tens of thousands of rows.
-    """
-    waiting: list[Block] = []
-    rows = size = 0
-    for block in blocks:
-        waiting.append(block)
-        rows += block.rows.num_rows
-        size += block.rows.nbytes
-        if rows >= _ROWS or size >= _BYTES:
-            yield _joined(waiting)
-            waiting, rows, size = [], 0, 0
-    if waiting:
-        yield _joined(waiting)
-
-
-def _joined(blocks: list[Block]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    if len(blocks) == 1:
-        return blocks[0].rows, blocks[0].broken
-    return pa.concat_batches([block.rows for block in blocks]), pa.concat_batches([block.broken for block in blocks])

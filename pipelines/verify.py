@@ -1,0 +1,92 @@
+"""Verify: an independent reader attacks what was staged; only what withstands can be published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from pipelines.inputs import Terms, find_sources, open_binary
+from pipelines.release.proof import CleanRelease, attest
+from pipelines.release.staging import Staging
+from pipelines.release.supplier_files import readme_text
+from pipelines.settings import Settings
+from pipelines.watch import Watch
+from transforms.contract.model import Contract
+from transforms.contract.places import ROW_REF
+from transforms.export.block import Block, gather
+from transforms.export.sources import Source, open_reader
+from transforms.leaks.matcher import ExportMatcher, Match, add_matches
+from transforms.leaks.order import OrderSample
+from transforms.leaks.scan import ReleaseScan, scan_release
+from transforms.leaks.verdict import judge
+from transforms.policy.model import Policy
+
+
+def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> Mapping[str, CleanRelease]:
+    """Reads every staged view as a stranger would, then searches it for the export's own values.
+
+    The views are read first and leave a few words that their policies do not explain; the export is then read once, in batches, and
+    every identifier in it is looked up among those words. So memory does not grow with either.
+
+    Returns:
+        A clean release for every supplier of the run; all of them passed.
+
+    Raises:
+        Refused: code `leak`, with the rules and places of one supplier's findings.
+        Unavailable: nothing is staged for a supplier.
+    """
+    gates = {}
+    for done, policy in enumerate(terms.policies):
+        watch.say("views read", done, len(terms.policies))
+        gates[policy.supplier] = _Gate(settings, terms, staging, policy)
+    watch.say("views read", len(gates), len(gates))
+    sources = find_sources(settings.export, terms.contract)
+    unreadable = rows = 0
+    for block in _read(sources, terms.contract):
+        if block.broken.num_rows:
+            unreadable += len(block.broken.column(ROW_REF).unique())
+        for gate in gates.values():
+            gate.look(block.rows)
+        rows += block.rows.num_rows
+        watch.say("rows searched", rows, 0)
+    watch.say("rows searched", rows, rows)
+    scans = [gate.scan for gate in gates.values()]
+    return {supplier: gate.verdict(unreadable, scans) for supplier, gate in gates.items()}
+
+
+class _Gate:
+    """One supplier's staged view, what was found in it, and what the export says of it so far."""
+
+    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy) -> None:
+        self._policy = policy
+        self._area = staging.area(settings.date, policy.supplier)
+        self._area.read_report()
+        known_text = [readme_text(policy, terms.contract, settings.date)]
+        self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text)
+        self._matcher = ExportMatcher(self.scan, terms.contract)
+        self._order = OrderSample(self._area.root, policy, terms.contract)
+        self._match = Match(0)
+        self._collected: list[pa.RecordBatch] = []
+
+    def look(self, rows: pa.RecordBatch) -> None:
+        self._match = add_matches((self._match, self._matcher.match(rows)))
+        self._collected.append(self._order.collect(rows))
+
+    def verdict(self, unreadable: int, scans: list[ReleaseScan]) -> CleanRelease:
+        checked = judge(
+            self.scan,
+            self._policy,
+            matches=[self._match],
+            order=self._order,
+            collected=self._collected,
+            unreadable_rows=unreadable,
+            others=scans,
+        )
+        return attest(self._area, checked.files, [check.rule for check in checked.checks])
+
+
+def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:
+    for source in sources:
+        with open_binary(source.path) as stream:
+            yield from gather(open_reader(source, stream, contract))
