@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ COUNTS = ("in", "accepted", "quarantined", "released", "not_due", "protected", "
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_count_that_is_off_by_one_is_found(night: Nights, name: str) -> None:
     staged = night("uniform")
-    counts = __import__("json").loads((staged.area / "stage.json").read_bytes())
+    counts = json.loads((staged.area / "stage.json").read_bytes())
     staged.claim(**{name: counts["counts"].get(name, counts["rows"]) + 1})
     assert "counts: " in staged.refusal().rule
 
@@ -50,10 +51,8 @@ def test_a_report_that_is_none_is_refused(night: Nights, content: bytes) -> None
 def test_rows_in_the_order_of_a_column_of_the_export_are_found(night: Nights, column: str, descending: bool) -> None:
     staged = night("shift-rostering")
     refs = np.load(staged.area / "order.npy")
-    by_ref = {
-        row["row_ref"]: str(row[column]).rjust(20)
-        for row in staged.export.select([column, "row_ref"] if column != "row_ref" else ["row_ref"]).to_pylist()
-    }
+    cells = [str(cell).rjust(20) for cell in staged.export.column(column).to_pylist()]
+    by_ref = dict(zip(staged.export.column("row_ref").to_pylist(), cells, strict=True))
     ordered = sorted(refs.tolist(), key=lambda ref: by_ref[ref], reverse=descending)
     np.save(staged.area / "order.npy", np.array(ordered, np.int64))
     assert f"order-correlation: row order against {column} " in staged.refusal().rule

@@ -151,7 +151,7 @@ class FreeCells:
     """All checks of a kept column with a pattern; each different value of it is a word to search for."""
 
     def __init__(self, column: Column, place: str, words: Words) -> None:
-        self._pattern = rf"\A(?:{column.pattern})\z"
+        self._pattern = rf"\A(?:{column.pattern})\z" if column.pattern else r"\A\z"
         self._place = place
         self._required = column.required
         self._words = words

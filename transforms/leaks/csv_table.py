@@ -47,6 +47,8 @@ class CsvTable:
         blocks = self._lines(source, saw)
         first = next(blocks, b"")
         end = first.find(b"\r\n")
+        if first and end < 0:
+            self._unreadable("header, a line end other than CRLF", first)
         self._check_header(first[: max(end, 0)])
         for block in _chain(first[end + 2 :], blocks):
             if block:

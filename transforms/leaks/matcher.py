@@ -22,7 +22,8 @@ from transforms.leaks.words import SHORTEST_NAME, SHORTEST_NUMBER, normalise
 RAW_VALUE = "raw-value"
 SEARCHED = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO, Classification.RESTRICTED})
 _MOST_LOOKALIKES = 10_000
-_GLUE = " -'’.,"
+_GLUED = "[ '’.,-]"
+_GLUE = (" ", "-", "'", "’", ".", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _forms(values: Strings) -> Iterator[Strings]:
     addresses = contains(values, "@")
     if addresses.any():
         yield pc.list_element(pc.split_pattern(keep(values, addresses), "@", max_splits=1), 0)
-    glued = matches(values, f"[{_GLUE}]")
+    glued = matches(values, _GLUED)
     if glued.any():
         names = keep(values, glued)
         for glue in _GLUE[1:]:

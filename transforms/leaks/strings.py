@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Strings = pa.Array[Any]  # of type string, valid UTF-8
+Strings: TypeAlias = "pa.Array[Any]"  # of type string, valid UTF-8
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 
