@@ -105,15 +105,15 @@ class _CompareFn(beam.DoFn):
             if table is None:
                 continue
             high = table.column(ORDER).to_numpy()
-            low = table.column(_LOW).to_numpy()
-            index = np.lexsort((low, high))
-            same = (high[index][1:] == high[index][:-1]) & (low[index][1:] == low[index][:-1])
-            if not same.any():
+            ascending = np.sort(high)
+            candidates = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
+            if not candidates.size:  # as nearly always: half a fingerprint is enough to tell that nothing repeats
                 continue
-            repeated = np.zeros(len(index), dtype=bool)
-            repeated[1:] |= same
-            repeated[:-1] |= same
-            rows = table.take(pa.array(np.sort(index[repeated]), pa.int64()))
+            table = table.filter(pa.array(np.isin(high, candidates)))
+            repeated = _repeated(table.column(ORDER).to_numpy(), table.column(_LOW).to_numpy())
+            if not repeated.any():
+                continue
+            rows = table.filter(pa.array(repeated))
             yield pa.record_batch(
                 [
                     rows.column(ROW_REF).combine_chunks(),
@@ -122,6 +122,16 @@ class _CompareFn(beam.DoFn):
                 ],
                 schema=REPEATED_SCHEMA,
             )
+
+
+def _repeated(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Which fingerprints occur more than once, as a mask."""
+    index = np.lexsort((low, high))
+    same = (high[index][1:] == high[index][:-1]) & (low[index][1:] == low[index][:-1])
+    repeated = np.zeros(len(index), dtype=bool)
+    repeated[index[1:][same]] = True
+    repeated[index[:-1][same]] = True
+    return repeated
 
 
 @dataclass(frozen=True, slots=True)
