@@ -51,13 +51,16 @@ def _read_local(store: Path, reference: PurePosixPath, max_bytes: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         raise PhotoRefused(RefusalCode.MISSING) from None
-    with os.fdopen(descriptor, "rb") as photo:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise PhotoRefused(RefusalCode.PATH)
         if status.st_size > max_bytes:
             raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
-        return photo.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as photo:  # only now: it does not take a directory
+            return photo.read()
+    finally:
+        os.close(descriptor)
 
 
 def _read_remote(url: str, max_bytes: int) -> bytes:
