@@ -78,8 +78,8 @@ def make_directory(path: Path, mode: int) -> None:
         if path.is_symlink():
             raise StoreUnavailable("a symbolic link where a directory must be", place=str(path), code="store-symlink")
         if not path.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            with suppress(FileExistsError):  # another run may be starting at this very moment
+            with suppress(FileExistsError):  # another run may be starting at this very moment, or a file is in the way
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
                 path.mkdir(mode=mode)
                 path.chmod(mode)
             if not path.is_dir():
