@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipelines.release.files import store_unavailable
 from transforms.errors import InternalError, SupplierViewsError, UsageError
 from transforms.steps.arrow_coder import register_arrow_coder
 
@@ -40,6 +42,7 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], arguments: Sequence[str
 
     Raises:
         SupplierViewsError: the first error of ours that a step raised, as it was raised.
+        StoreUnavailable: a step could not read or write a file: a disk is full, or a store is gone.
         InternalError: any other failure; its text is not repeated, since a foreign message may quote a cell value [R15].
     """
     options = pipeline_options(arguments)
@@ -54,19 +57,29 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], arguments: Sequence[str
 
 
 def _ours(failure: BaseException) -> SupplierViewsError:
-    seen: set[int] = set()
-    error: BaseException | None = failure
-    while error is not None and id(error) not in seen:
+    chain = list(_chain(failure))
+    for error in chain:
         if isinstance(error, SupplierViewsError):
             return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
+    for error in chain:
+        # Beam makes a new exception of each, with its own text in the place of the number.
+        if isinstance(error, OSError) and isinstance(error.errno, int):
+            return store_unavailable(error, Path("a file that the pipeline reads or writes"))
     frame = None
     trace = failure.__traceback__
     while trace is not None:
         frame, trace = trace, trace.tb_next
     place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
     return InternalError(f"a step of the pipeline failed with {type(failure).__name__}", place=place, hint="report it")
+
+
+def _chain(failure: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    error: BaseException | None = failure
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
 
 
 @contextlib.contextmanager
