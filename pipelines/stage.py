@@ -17,7 +17,7 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.inputs import Terms, export_digest, find_sources, read_terms
-from pipelines.release.files import make_private_directory, store_errors
+from pipelines.release.files import make_private_directory, remove, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
 from pipelines.release.supplier_files import README_NAME, SCHEMA_NAME, readme_text, schema_bytes
@@ -154,7 +154,10 @@ def _quarantine_file(settings: Settings) -> Path:
     directory = settings.records / "quarantine"
     make_private_directory(settings.records)
     make_private_directory(directory)
-    return directory / f"{settings.date.isoformat()}.jsonl"
+    path = directory / f"{settings.date.isoformat()}.jsonl"
+    for attempt in directory.glob(f"{path.name}.*"):  # of a run that was killed
+        remove(attempt)
+    return path
 
 
 def _hold_limits(result: Mapping[str, Any], contract: Contract, tasks: tuple[ViewTask, ...]) -> None:

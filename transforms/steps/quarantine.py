@@ -49,10 +49,13 @@ class _WriteFn(beam.DoFn):
         counted = table.group_by(["rule", "column"]).aggregate([([], "count_all")]).sort_by(by_rule)
         listed = table.sort_by([(ROW_REF, "ascending"), *by_rule]).slice(0, MOST_PLACES)
         attempt = Path(f"{self._path}.{os.getpid()}")
-        with open(attempt, "w", encoding="utf-8", opener=_private) as out:
-            for row in listed.to_pylist():
-                out.write(json.dumps(self._entry(row)) + "\n")
-        attempt.replace(self._path)
+        try:
+            with open(attempt, "w", encoding="utf-8", opener=_private) as out:
+                for row in listed.to_pylist():
+                    out.write(json.dumps(self._entry(row)) + "\n")
+            attempt.replace(self._path)
+        finally:
+            attempt.unlink(missing_ok=True)
         yield {f"{row['rule']} {row['column'] or 'row'}": row["count_all"] for row in counted.to_pylist()}
 
     def _entry(self, row: dict[str, Any]) -> dict[str, Any]:
