@@ -286,3 +286,21 @@ def wait_until() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.002)
 
     return wait
+
+
+@pytest.fixture
+def own_keys(tmp_path: Path) -> Path:
+    """A key store that the test may change."""
+    admin.init(f"file:{tmp_path / 'own-keys'}", SUPPLIERS, NOW)
+    return tmp_path / "own-keys"
+
+
+@pytest.fixture
+def passphrase_keys(tmp_path: Path) -> tuple[str, Path]:
+    """The URI of a key store that a passphrase opens, and the file that holds the passphrase."""
+    file = tmp_path / "passphrase"
+    file.touch(mode=0o600)
+    file.write_text("correct horse battery staple, twice\n")
+    uri = f"file:{tmp_path / 'passphrase-keys'}?passphrase-file={file}"
+    admin.init(uri, SUPPLIERS, NOW)
+    return uri, file
