@@ -87,9 +87,8 @@ class Night:
         path.write_text(json.dumps(report))
 
     def scan(self) -> ReleaseScan:
-        known = [readme_text(self.policy, self.contract, DAY)]
-        known += ["file name of the photo in photos/"]
-        return pickle.loads(pickle.dumps(scan_release(self.area, self.policy, self.contract, DAY, known)))  # noqa: S301
+        readme = readme_text(self.policy, self.contract, DAY)
+        return pickle.loads(pickle.dumps(scan_release(self.area, self.policy, self.contract, DAY, readme)))  # noqa: S301
 
     def judge(self, *others: ReleaseScan) -> CheckedRelease:
         """Scan, one pass over the export, verdict: what `verify` does, with everything pickled as between workers."""

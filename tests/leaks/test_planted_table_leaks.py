@@ -123,13 +123,23 @@ def test_a_cell_that_starts_like_a_formula_is_found(night: Nights, payload: str)
     assert_found(staged.refusal(), "formula-cell")
 
 
+def test_a_label_that_starts_like_a_formula_is_found(night: Nights) -> None:
+    staged = night("shift-rostering")
+    columns = [
+        replace(column, vocabulary=(*column.vocabulary, "-1")) if column.name == "site" else column
+        for column in staged.contract.columns
+    ]
+    staged.contract = replace(staged.contract, columns=tuple(columns))
+    assert "formula-cell: people.csv column site, a label (1)" in staged.refusal().rule
+
+
 @pytest.mark.parametrize("term", ["DV", "eDV", "NPPV 2A", "NPPV3", "STRAP", "bpss", "MV", "SCe", "Level 1B", "AC", "vetting due"])
 def test_a_vetting_term_in_a_kept_column_is_found(night: Nights, term: str) -> None:
     refused = night("lockers", cells={"locker": ["A 1", f"box {term}"], "vetting_level": ["RV"]}).refusal()
     assert_found(refused, "vetting-term", term)
 
 
-def test_a_vetting_term_in_a_released_vocabulary_is_found(night: Nights, policies: dict[str, Any]) -> None:
+def test_a_vetting_term_in_a_released_vocabulary_is_found(night: Nights) -> None:
     staged = night("shift-rostering")
     columns = [
         replace(column, vocabulary=("AC", "SC", "CTC")) if column.name == "site" else column for column in staged.contract.columns

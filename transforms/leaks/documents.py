@@ -6,11 +6,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
 from typing import Any
 
 from transforms.contract.model import Contract
-from transforms.leaks.cells import column_names, labels_of
+from transforms.leaks.cells import labels_of
 from transforms.leaks.findings import Check
 from transforms.leaks.words import Words, pieces
 from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn
@@ -18,17 +17,11 @@ from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenC
 README = "README.txt"
 SCHEMA = "people.schema.json"
 
-# The title, the terms, the list of columns and the advice may each name what the policy says; nothing needs to more often.
-_REPEATS = 4
 _SYMBOLS = "[0-9A-HJKMNP-TV-Z]{17}"
 
 
 class ReadmeText(Check):
-    """The README holds a word that is neither the template's nor the policy's, or one of theirs too often.
-
-    Words are counted, not only looked up: a label that the list of columns names once cannot stand in the text once more, where it
-    may be a person's name.
-    """
+    """The README is not, line for line, what policy, contract and date make of its template."""
 
     rule = "readme-text"
 
@@ -39,44 +32,40 @@ class SchemaText(Check):
     rule = "schema-content"
 
 
-def check_readme(data: bytes, policy: Policy, contract: Contract, day: date, known_text: Iterable[str], words: Words) -> ReadmeText:
-    """Checks the README against the words that it may hold.
+def check_readme(data: bytes, readme: str, labels: Iterable[str], words: Words) -> ReadmeText:
+    """Checks the README against what it must say; lines that it must not say are searched for.
 
     Args:
         data: the file.
-        policy: of the supplier.
-        contract: of the export.
-        day: the business date.
-        known_text: text that cannot come from an export: the README's template, the sentences that are put into it.
-        words: takes the lines that hold anything else.
+        readme: the text as made from policy, contract and date alone, which know nobody.
+        labels: the closed vocabularies of the released columns, in which an ambiguous vetting term is no finding.
+        words: takes the lines that are not in `readme`, or not so often.
     """
     check = ReadmeText()
-    known_text = tuple(known_text)
-    labels = [label for column in policy.columns for label in labels_of(column, contract)]
     text = _decode(data)
     if text is None:
         check.found(f"{README} as a whole")
         words.add(data.decode("utf-8", "replace"), README)
         return check
-    budget = Counter(pieces((*known_text, *labels)))
-    for piece in pieces(_terms(policy, day)):
-        budget[piece] += _REPEATS
-    characters = set("".join((*known_text, *labels, *_terms(policy, day)))) | set("\n ,;:.()-_/")
+    expected = Counter(readme.split("\n"))
     for number, line in enumerate(text.split("\n"), start=1):
-        in_line = pieces([line])
-        check.examine(len(in_line))
-        budget.subtract(in_line)
-        strange = [piece for piece in in_line if budget[piece] < 0]
-        strange += [character for character in set(line) - characters if not character.isalnum()]
-        if strange:
-            check.found(f"{README} line {number}", len(strange))
+        check.examine()
+        if expected[line] > 0:
+            expected[line] -= 1
+            words.vetting.look(line, f"{README} line {number}", allowed=labels)
+        else:
+            check.found(f"{README} line {number}")
             words.add(line, f"{README} line {number}")
-        words.vetting.look(line, f"{README} line {number}", allowed=labels)
+    if text != readme and not check.findings():
+        check.found(f"{README}, its lines in another order or fewer")
     return check
 
 
-def check_schema(data: bytes, policy: Policy, contract: Contract, known_text: Iterable[str], words: Words) -> SchemaText:
-    """Checks the Frictionless Table Schema, and that the file holds nothing besides: no key twice, no other layout."""
+def check_schema(data: bytes, policy: Policy, contract: Contract, readme: str, words: Words) -> SchemaText:
+    """Checks the Frictionless Table Schema, and that the file holds nothing besides: no key twice, no other layout.
+
+    What the schema says of the photo column must be in words of `readme` that are no label.
+    """
     check = SchemaText()
     check.examine()
     text = _decode(data)
@@ -97,7 +86,8 @@ def check_schema(data: bytes, policy: Policy, contract: Contract, known_text: It
     if not isinstance(listed, list) or len(listed) != len(fields):
         check.found(f"{SCHEMA} fields")
         listed = []
-    sayings = set(pieces(known_text))
+    labels = [label for column in policy.columns for label in labels_of(column, contract)]
+    sayings = set(pieces([readme])) - set(pieces(labels))
     for number, (field, expected) in enumerate(zip(listed, fields, strict=False), start=1):
         check.examine()
         if not _is_field(field, expected, sayings):
@@ -108,16 +98,6 @@ def check_schema(data: bytes, policy: Policy, contract: Contract, known_text: It
         if string not in known and not set(pieces([string])) <= sayings:
             words.add(string, SCHEMA)
     return check
-
-
-def _terms(policy: Policy, day: date) -> Iterator[str]:
-    """What the README says of the policy, value by value."""
-    yield from (policy.supplier, policy.purpose, policy.agreement, policy.legal_basis, policy.role, policy.transfer_country)
-    yield from (day.isoformat(), (day + timedelta(days=policy.delete_after_days)).isoformat())
-    yield from column_names(policy)
-    yield from (column.why for column in policy.columns)
-    if policy.photo:
-        yield from (f"{number:g}" for number in (policy.photo.width_mm, policy.photo.height_mm, policy.photo.dpi))
 
 
 def _expected_fields(policy: Policy, contract: Contract) -> list[dict[str, Any]]:

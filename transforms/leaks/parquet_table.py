@@ -75,7 +75,7 @@ class ParquetTable:
             self._check_structure(source)
             source.seek(0)
             yield from self._rows(source)
-        except (ThriftError, pa.ArrowException, OSError, ValueError, KeyError):
+        except (ThriftError, pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError):
             # pyarrow's errors may quote values, and there is nothing to learn from them that the place does not say
             self.structure.found(f"{self._name} as a whole")
             raise UnreadableTable from None
@@ -91,6 +91,7 @@ class ParquetTable:
             raise UnreadableTable
         row = 1
         for batch in file.iter_batches(_BATCH_ROWS):
+            batch.validate(full=True)  # a reader of Parquet takes any bytes for UTF-8
             self.structure.examine(batch.num_rows)
             yield Chunk(row, tuple(batch.columns))
             row += batch.num_rows

@@ -71,7 +71,7 @@ class ReleaseScan:
     sketches: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
 
-def scan_release(area: Path, policy: Policy, contract: Contract, day: date, known_text: Iterable[str]) -> ReleaseScan:
+def scan_release(area: Path, policy: Policy, contract: Contract, day: date, readme: str) -> ReleaseScan:
     """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
 
     Memory is flat but for a fingerprint of eight bytes a token and the digests of photos.
@@ -81,7 +81,7 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, know
         policy: of the supplier.
         contract: of the export.
         day: the business date.
-        known_text: text that cannot come from an export, such as the README's template and the sentences put into it.
+        readme: what `README.txt` must say, made from policy, contract and date alone, without the export in reach.
 
     Returns:
         What was found; nothing is refused before `judge` has seen the export too.
@@ -90,7 +90,7 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, know
         Refused: code `stage-malformed` if `stage.json` is not a report of this view.
         StoreUnavailable: the files cannot be read.
     """
-    return _Scanner(area, policy, contract, day, tuple(known_text)).scan()
+    return _Scanner(area, policy, contract, day, readme).scan()
 
 
 def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tuple[Finding, ...]:
@@ -113,12 +113,12 @@ def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tup
 
 
 class _Scanner:
-    def __init__(self, area: Path, policy: Policy, contract: Contract, day: date, known_text: tuple[str, ...]) -> None:
+    def __init__(self, area: Path, policy: Policy, contract: Contract, day: date, readme: str) -> None:
         self._area = area
         self._policy = policy
         self._contract = contract
         self._day = day
-        self._known_text = known_text
+        self._readme = readme
         self._claims = read_claims(area, policy.supplier, day)
         self._head = f"{policy.token_prefix}{self._claims.epoch}-"
         self._table = _table_name(policy)
@@ -169,9 +169,10 @@ class _Scanner:
             if len(data) > _LARGEST_DOCUMENT:
                 size.found(name)
             elif name == README:
-                self._checks.append(check_readme(data, self._policy, self._contract, self._day, self._known_text, self._words))
+                labels = [label for column in self._policy.columns for label in labels_of(column, self._contract)]
+                self._checks.append(check_readme(data, self._readme, labels, self._words))
             else:
-                self._checks.append(check_schema(data, self._policy, self._contract, self._known_text, self._words))
+                self._checks.append(check_schema(data, self._policy, self._contract, self._readme, self._words))
             yield name, len(data), hashlib.sha256(data).hexdigest()
 
     def _read_photos(self, listing: Listing) -> Iterator[FileDigest]:
