@@ -180,16 +180,18 @@ def _add_run_flags(command: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
+    return int(text)
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("must be between 0 and 1")
+        raise argparse.ArgumentTypeError("must be a number between 0 and 1")
     return value
 
 
@@ -211,7 +213,11 @@ class _Defaults:
 
     def get(self, name: str) -> str | None:
         value: str | None = getattr(self._options, name, None)
-        return value if value is not None else self._file.get(name)
+        if value is None:
+            value = self._file.get(name)
+        if value == "":  # a shell's unset variable would name the working directory
+            raise UsageError(f"--{name} is empty", hint=f"leave the flag out to take {name} from supplier-views.toml")
+        return value
 
     def require(self, name: str) -> str:
         value = self.get(name)

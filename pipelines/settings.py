@@ -46,7 +46,7 @@ def read_defaults(path: Path) -> Mapping[str, str]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise UsageError("the defaults file cannot be read as TOML", place=str(path), hint="mend it, or remove it") from None
     for key, value in found.items():
         if key not in DEFAULTS:
