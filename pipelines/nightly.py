@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from pipelines.stage import StagedRun, stage
 from pipelines.verify import verify
 from pipelines.watch import Report, Watch
 from transforms.columns.view import columns_that_stay, view_names
+from transforms.errors import Refused
 from transforms.keyring.hardening import harden_process
 from transforms.keyring.open import open_signing_key, open_verification_keys
 
@@ -44,13 +46,13 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     Raises:
         SupplierViewsError: see the phases.
     """
-    open_signing_key(settings.keys, clock().date())  # a run that cannot sign need not start
+    signing = _signing_notices(settings, clock)
     with _locked(settings, clock) as staging:
         staged = _stage(settings, clock, staging, report)
         with _wiped_at_end(settings, staged.terms, staging):
             clean = verify(settings, staged.terms, staging, Watch(report))
             published = _publish(settings, staged.terms, clean, clock)
-    return _summary(settings, staged.terms, staged.reports, published, staged.notices, staged)
+    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *signing), staged)
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -64,7 +66,8 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Verifies what `stage_only` staged, and signs a proof for each view that passes."""
     with _locked(settings, clock) as staging:
         terms = read_terms(settings)
-        clean = verify(settings, terms, staging, Watch(report))
+        with _wiped_if_refused(settings, terms, staging):
+            clean = verify(settings, terms, staging, Watch(report))
         signer = open_signing_key(settings.keys, clock().date())
         for release in clean.values():
             write_proof(release, signer)
@@ -75,14 +78,28 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
 
 def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Publishes what `verify_only` proved; every staged file is hashed again first."""
+    signing = _signing_notices(settings, clock)
     with _locked(settings, clock) as staging:
         terms = read_terms(settings)
-        clean = _load_proofs(settings, terms, staging, clock)
-        published = _publish(settings, terms, clean, clock)
-        for supplier in clean:
-            staging.area(settings.date, supplier).wipe()
+        with _wiped_if_refused(settings, terms, staging):
+            clean = _load_proofs(settings, terms, staging, clock)
+            published = _publish(settings, terms, clean, clock)
+        _wipe(settings, terms, staging)
     reports = {supplier: release.report for supplier, release in clean.items()}
-    return _summary(settings, terms, reports, published, terms.notices)
+    return _summary(settings, terms, reports, published, (*terms.notices, *signing))
+
+
+def _signing_notices(settings: Settings, clock: Clock) -> tuple[str, ...]:
+    """What a custodian should be told of the signing key; a run that cannot sign need not start."""
+    return tuple(f"signing: {notice}" for notice in open_signing_key(settings.keys, clock().date()).notices)
+
+
+def _actor() -> str:
+    """Who runs this, for the force's records: the account's name, or its number where the system knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _locked(settings: Settings, clock: Clock) -> Any:
@@ -95,7 +112,7 @@ def _locked(settings: Settings, clock: Clock) -> Any:
 def _stage(settings: Settings, clock: Clock, staging: Staging, report: Report) -> StagedRun:
     now = clock()
     events = EventLog(settings.records)
-    events.append(Event(Action.COLLECTION, when=now, actor=getpass.getuser(), date=settings.date))
+    events.append(Event(Action.COLLECTION, when=now, actor=_actor(), date=settings.date))
     return stage(settings, now, staging, Watch(report))
 
 
@@ -105,12 +122,26 @@ def _wiped_at_end(settings: Settings, terms: Terms, staging: Staging) -> Iterato
     try:
         yield
     finally:
-        for policy in terms.policies:
-            staging.area(settings.date, policy.supplier).wipe()
+        _wipe(settings, terms, staging)
+
+
+@contextmanager
+def _wiped_if_refused(settings: Settings, terms: Terms, staging: Staging) -> Iterator[None]:
+    """What was refused never leaves, so nothing of it waits; what could not be finished waits for the next try [R16]."""
+    try:
+        yield
+    except Refused:
+        _wipe(settings, terms, staging)
+        raise
+
+
+def _wipe(settings: Settings, terms: Terms, staging: Staging) -> None:
+    for policy in terms.policies:
+        staging.area(settings.date, policy.supplier).wipe()
 
 
 def _publish(settings: Settings, terms: Terms, clean: Mapping[str, CleanRelease], clock: Clock) -> Mapping[str, Published]:
-    published = publish_all(settings, terms, clean, clock, getpass.getuser())
+    published = publish_all(settings, terms, clean, clock, _actor())
     outcomes = {supplier: release.outcome for supplier, release in published.items()}
     signer = open_signing_key(settings.keys, clock().date())
     write_heartbeat(settings.records, Heartbeat(clock(), settings.date, outcomes), signer)
