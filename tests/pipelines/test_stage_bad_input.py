@@ -1,4 +1,4 @@
-"""What stage does with an export, a photo store or a disk that it should not be handed: a plain refusal, and nothing staged or told."""
+"""What stage does with an export, a photo store or a disk that is no good: a plain refusal, nothing staged, and no value told."""
 
 from __future__ import annotations
 
