@@ -71,7 +71,7 @@ class ReleaseScan:
     sketches: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
 
-def scan_release(area: Path, policy: Policy, contract: Contract, day: date, readme: str) -> ReleaseScan:
+def scan_release(area: Path, policy: Policy, contract: Contract, day: date, readme: Iterable[str]) -> ReleaseScan:
     """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
 
     Memory is flat but for a fingerprint of eight bytes a token and the digests of photos.
@@ -81,7 +81,8 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, read
         policy: of the supplier.
         contract: of the export.
         day: the business date.
-        readme: what `README.txt` must say, made from policy, contract and date alone, without the export in reach.
+        readme: what `README.txt` must say, whole or in pieces, made from policy, contract and date alone, without the export in
+            reach.
 
     Returns:
         What was found; nothing is refused before `judge` has seen the export too.
@@ -90,7 +91,7 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, read
         Refused: code `stage-malformed` if `stage.json` is not a report of this view.
         StoreUnavailable: the files cannot be read.
     """
-    return _Scanner(area, policy, contract, day, readme).scan()
+    return _Scanner(area, policy, contract, day, "".join(readme)).scan()
 
 
 def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tuple[Finding, ...]:
