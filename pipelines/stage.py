@@ -80,7 +80,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         area.begin()
     quarantine = _quarantine_file(settings)
     try:
-        with _attempts(staging, settings.date) as attempts, watch.photos(attempts):
+        with _attempts(staging, settings.date) as attempts, watch.staging(attempts):
             job = _Job(settings, terms.contract, tasks, sources, areas, str(attempts), quarantine, now.date())
             run_pipeline(job.build, settings.beam_options, in_process)
             result = json.loads((attempts / "result.json").read_text())

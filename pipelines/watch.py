@@ -23,8 +23,8 @@ class Watch:
         self._report(what, done, total)
 
     @contextmanager
-    def photos(self, attempts: Path) -> Iterator[None]:
-        """Counts the photos that are ready while the block runs."""
+    def staging(self, attempts: Path) -> Iterator[None]:
+        """Tells while the block runs how much has appeared in `attempts`: megabytes of rows first, then photos."""
         done = threading.Event()
         thread = threading.Thread(target=self._count, args=(attempts, done), daemon=True)
         thread.start()
@@ -35,9 +35,11 @@ class Watch:
             thread.join()
 
     def _count(self, attempts: Path, done: threading.Event) -> None:
-        shown = -1
+        shown = ("", 0)
         while not done.wait(_SECONDS):
-            found = sum(1 for _ in attempts.glob("*.jpg")) if attempts.is_dir() else 0
-            if found != shown:
-                self._report("photos ready", found, 0)
-                shown = found
+            photos = sum(1 for _ in attempts.glob("*.jpg"))
+            spilled = sum(path.stat().st_size for path in attempts.glob("*.arrow")) >> 20
+            state = ("photos ready", photos) if photos else ("megabytes of rows ready", spilled)
+            if state[1] and state != shown:
+                self._report(*state, 0)
+                shown = state
