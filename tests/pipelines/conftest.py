@@ -21,8 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from pipelines.cli import main
 from pipelines.demo import DemoSummary, make_demo
+from pipelines.nightly import run
 from pipelines.release.staging import SupplierStaging, open_staging
 from pipelines.settings import Settings
 from pipelines.stage import StagedRun, stage
@@ -63,6 +67,36 @@ except SupplierViewsError as error:
 
 def nobody_listens(what: str, done: int, total: int) -> None:
     """Takes a report of progress."""
+
+
+def machine_clock() -> datetime:
+    """The time of the machine."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command that ended leaves to its caller."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The last line of stdout."""
+        summary: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return summary
+
+
+def start(arguments: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "pipelines.cli", *arguments]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    stdout, stderr = process.communicate(timeout=120)
+    return Ended(process.returncode, stdout, stderr)
 
 
 @dataclass(frozen=True)
@@ -133,6 +167,47 @@ class Site:
         # Its photo workers end with it or soon after: their pipes close.
         return subprocess.Popen([sys.executable, "-c", _STAGE, json.dumps(told)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    def run(
+        self,
+        clock: Callable[[], datetime] = machine_clock,
+        report: Callable[[str, int, int], None] = nobody_listens,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        """Runs all three phases in this process."""
+        return run(self.settings(**changes), clock, report)
+
+    def arguments(self, command: str, *more: str) -> list[str]:
+        """What `supplier-views` is told on its command line."""
+        paths = ("contract", "policies", "export", "photos", "keys", "out")
+        flags = [text for name in paths for text in (f"--{name}", str(getattr(self, name)))]
+        return [command, *flags, "--date", self.date.isoformat(), *more]
+
+    def start(self, command: str, *more: str, **options: Any) -> subprocess.Popen[str]:
+        """Starts a command in a process of its own."""
+        return start(self.arguments(command, *more), **options)
+
+    def command(self, command: str, *more: str, **options: Any) -> Ended:
+        """Runs a command in a process of its own."""
+        return end(self.start(command, *more, **options))
+
+    def visible(self) -> dict[str, tuple[str, int, int]]:
+        """All that suppliers can see: digest (of a file), mode and modification time (ns), by path below `out`."""
+        releases = (path for path in self.out.glob("[!.]*/[!.]*"))
+        paths = (path for release in releases for path in (release, *release.rglob("*")))
+        return {path.relative_to(self.out).as_posix(): _facts(path) for path in paths}
+
+    def release(self, supplier: str, day: date | None = None) -> Path:
+        """The one release of a date."""
+        (release,) = (self.out / supplier).glob(f"{(day or self.date).isoformat()}-*")
+        return release
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that a supplier pins, from the file that the keys command publishes."""
+        key = load_pem_public_key(Path(self.keys.removeprefix("file:"), "signing.pub").read_bytes())
+        assert isinstance(key, Ed25519PublicKey)
+        return key.public_bytes_raw()
+
     def area(self, supplier: str) -> SupplierStaging:
         return SupplierStaging(self.staging / self.date.isoformat() / supplier, supplier, self.date)
 
@@ -199,6 +274,12 @@ class Site:
         """The same site with photos that the test may change."""
         shutil.copytree(self.photos, self.root / "photos", copy_function=os.link)
         return replace(self, photos=self.root / "photos")
+
+
+def _facts(path: Path) -> tuple[str, int, int]:
+    found = path.lstat()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return digest, found.st_mode, found.st_mtime_ns
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -273,6 +354,37 @@ def staged_site(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, key
 def undisturbed(staged_site: Site) -> dict[str, str]:
     """What `site` stages when nothing is in its way: SHA-256 of every supplier's files."""
     return staged_site.staged()
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys: str) -> tuple[Site, Ended]:
+    """A site and its first run, through the command line and undisturbed; for reading only."""
+    site = _site(tmp_path_factory.mktemp("published"), demo, keys)
+    return site, site.command("run")
+
+
+@pytest.fixture
+def command() -> Callable[..., Ended]:
+    """Runs a command line in a process of its own; options are those of Popen."""
+
+    def run_line(arguments: Sequence[str], **options: Any) -> Ended:
+        return end(start(arguments, **options))
+
+    return run_line
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], Ended]:
+    """Runs a command line in this process, which saves the second that Beam takes to start."""
+
+    def run_line(arguments: Sequence[str]) -> Ended:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main(arguments)
+        printed = capfd.readouterr()
+        return Ended(int(exit.value.code or 0), printed.out, printed.err)
+
+    return run_line
 
 
 @pytest.fixture
