@@ -26,8 +26,8 @@ class LastLook(Watch):
         self.seen: dict[str, bytes] = {}
 
     @contextmanager
-    def photos(self, attempts: Path) -> Iterator[None]:
-        with super().photos(attempts):
+    def staging(self, attempts: Path) -> Iterator[None]:
+        with super().staging(attempts):
             yield
         self.seen = {str(path): path.read_bytes() for path in self._root.rglob("*") if path.is_file()}
 
