@@ -13,24 +13,19 @@ from string import Template
 
 from pipelines.release.manifest import NOTICE, delete_by
 from pipelines.release.wording import refuse_anonymity_claim
+from transforms.columns.deliver import people_file
 from transforms.contract.model import Contract
-from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn, ViewColumn
+from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn, ViewColumn
+from transforms.tokens.format import SYMBOLS_PATTERN
 
 README_NAME = "README.txt"
 SCHEMA_NAME = "people.schema.json"
-PHOTO_COLUMN = "photo"
-_SYMBOLS = "[0-9A-HJKMNP-TV-Z]{17}"
 _WIDTH = 86
-
-
-def table_name(policy: Policy) -> str:
-    """The name of the view's table."""
-    return f"people.{policy.delivery_format}"
 
 
 def token_pattern(policy: Policy) -> str:
     """A full-match expression of the tokens of a policy, of any epoch [T1-T5]."""
-    return f"^{policy.token_prefix}[0-9]+-{_SYMBOLS}$"
+    return f"^{policy.token_prefix}[0-9]+-{SYMBOLS_PATTERN}$"
 
 
 def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
@@ -63,7 +58,7 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
         PolicyError: code `claims-anonymity`.
     """
     title = f"{policy.supplier} {business_date.isoformat()}"
-    table = table_name(policy)
+    table = people_file(policy)
     template = Template((files("pipelines.release") / "supplier-readme.txt").read_text(encoding="utf-8"))
     text = template.substitute(
         title=title,

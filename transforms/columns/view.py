@@ -12,10 +12,9 @@ import pyarrow as pa
 from transforms.columns.generalise import generalise
 from transforms.columns.render import join, needs_no_quotes, refuse_formulas
 from transforms.contract.model import Contract
-from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn
+from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn
 from transforms.tokens.derive import tokenise
 
-PHOTO_COLUMN = "photo"
 PHOTO_SUFFIX = ".jpg"
 
 

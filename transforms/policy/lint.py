@@ -13,13 +13,12 @@ from transforms.contract.model import Classification, Column, Contract
 from transforms.errors import InvalidInput, PolicyError
 from transforms.policy.disclosure import starts_like_formula, what_a_pattern_lets_through
 from transforms.policy.load import shared_names
-from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn
+from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn
 
 MAX_PHOTO_PX = (700, 900)  # covers 25 x 32 mm and 27.75 x 37 mm at 600 dpi [I1]
 MIN_PHOTO_PX = 32
 MAX_PHOTO_DPI = 600
 MAX_PHOTO_BYTES = 200_000  # [I3]
-PHOTO_COLUMN = "photo"  # the column that a view with photos gets, with the names of the files
 
 _IDENTIFYING = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO})
 
@@ -62,12 +61,6 @@ def check_policies(contract: Contract, policies: Sequence[Policy]) -> tuple[Noti
     return tuple(notice for policy in policies for notice in _notices(policy))
 
 
-def is_restricted(contract: Contract, name: str) -> bool:
-    """Whether a name is that of a column which no policy may name: a restricted one, or the flag of protected people."""
-    column = _known(contract, name)
-    return column is not None and (column.classification is Classification.RESTRICTED or name == contract.protected_column)
-
-
 def _findings(policy: Policy, contract: Contract) -> list[InvalidInput]:
     check = _Check(policy, contract)
     return [*check.terms(), *check.names(), *check.rows(), *check.columns(), *check.tokens(), *check.photo()]
@@ -75,6 +68,12 @@ def _findings(policy: Policy, contract: Contract) -> list[InvalidInput]:
 
 def _known(contract: Contract, name: str) -> Column | None:
     return contract.column(name) if name in contract.names else None
+
+
+def _is_restricted(contract: Contract, name: str) -> bool:
+    """Whether a name is that of a column which no policy may name: a restricted one, or the flag of protected people."""
+    column = _known(contract, name)
+    return column is not None and (column.classification is Classification.RESTRICTED or name == contract.protected_column)
 
 
 def _place(policy: Policy, path: str) -> str:
@@ -95,7 +94,7 @@ class _Check:
 
     def _usable(self, name: str) -> Column | None:
         """The column, if it exists and may be named: what is wrong otherwise is said once, by `names`."""
-        return None if is_restricted(self._contract, name) else _known(self._contract, name)
+        return None if _is_restricted(self._contract, name) else _known(self._contract, name)
 
     def terms(self) -> Iterator[InvalidInput]:
         policy = self._policy
@@ -131,7 +130,7 @@ class _Check:
             sources.append(("photo.of", policy.photo.of))
             made.append(("photo.name", policy.photo.name))
         for path, name in sources + made:
-            if is_restricted(self._contract, name):
+            if _is_restricted(self._contract, name):
                 rule = f"{name} is restricted, and no policy may name it"
                 yield self._finding(path, "restricted-named", rule, "remove it; what a policy does not name does not leave")
             elif (path, name) in sources and name not in known:

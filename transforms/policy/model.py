@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+
+PHOTO_COLUMN: Final = "photo"  # the last column of a view with photos: the name of each person's file
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from transforms.errors import InvalidInput
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS: Final = 16
-TOKEN_PATTERN: Final = r"[A-Z]{2,4}[0-9]+-[0-9A-HJKMNP-TV-Z]{17}"  # noqa: S105 - not a password
+SYMBOLS_PATTERN: Final = "[0-9A-HJKMNP-TV-Z]{17}"
+TOKEN_PATTERN: Final = f"[A-Z]{{2,4}}[0-9]+-{SYMBOLS_PATTERN}"
 
 _POLYNOMIAL = 0b100101
 _GROUP_BITS = 10  # two symbols: a table of 1,024 entries stays in the first-level cache
