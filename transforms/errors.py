@@ -74,7 +74,7 @@ class Refused(SupplierViewsError):
 class InvalidInput(SupplierViewsError):
     """Something that a person wrote or HR delivered breaks its rules.
 
-    A file that breaks several rules raises one error: `findings` holds an error for each, and the error itself reads like the first.
+    A file that breaks several rules raises one error, which reads like the first; `findings` holds an error for each.
     """
 
     exit_status = 20
