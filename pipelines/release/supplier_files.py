@@ -32,7 +32,7 @@ def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
     """A view's columns as a Frictionless Table Schema: every field is text, an empty cell is a missing value.
 
     A token column is required if one of its source columns is; a view with photos has the photo's file name as its last column,
-    which is empty where a person's photo could not be used.
+    and no cell of it is empty: a person whose photo was refused is not in the view.
 
     Raises:
         PolicyError: code `claims-anonymity`.
@@ -105,7 +105,7 @@ def _column_lines(policy: Policy, contract: Contract) -> list[str]:
     described = [(column.name, f"{_kind(column, contract)}; {column.why}") for column in policy.columns]
     if policy.photo is not None:
         size = f"{policy.photo.width_mm:g} x {policy.photo.height_mm:g} mm at {policy.photo.dpi} dots an inch"
-        described.append((PHOTO_COLUMN, f"file name of the person's photo in photos/, {size}; empty if there is none"))
+        described.append((PHOTO_COLUMN, f"file name of the person's photo in photos/, {size}; every person here has one"))
     width = max(len(name) for name, _ in described) + 2
     return [
         textwrap.fill(text, _WIDTH, initial_indent="  " + name.ljust(width), subsequent_indent=" " * (width + 2))

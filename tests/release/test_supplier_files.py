@@ -94,6 +94,11 @@ def test_the_readme_of_a_view_without_photos_speaks_of_none(world: World) -> Non
     assert not re.search("photo|jpg|image", text.replace("joins photo and card", ""))
 
 
+def test_the_readme_promises_a_photo_of_everybody_in_a_view_with_photos(world: World) -> None:
+    said = " ".join(readme_text(world.policy, world.contract, DAY).split())
+    assert "25 x 32 mm at 300 dots an inch; every person here has one" in said
+
+
 def test_the_readme_has_no_placeholder_left_and_no_long_line(world: World) -> None:
     text = readme_text(world.policy, world.contract, DAY)
     assert "$" not in text
