@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.errors import Refused
+from transforms.policy.disclosure import FORMULA_STARTS
 
 LINE = "line"
 
 _NEEDS_QUOTES = '[",\r\n]'
-# ASVS 5 1.2.10 and CWE-1236, with the full-width forms that a spreadsheet folds to them [R2]
-_FORMULA_START = "^[=+\\-@\t\r\n\x00＝＋－＠]"
+_FORMULA_START = "^[" + "".join(rf"\x{{{ord(start):x}}}" for start in FORMULA_STARTS) + "]"
 
 
 def csv_header(names: Sequence[str]) -> bytes:

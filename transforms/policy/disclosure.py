@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 # ASVS 5 1.2.10 and CWE-1236, with the full-width forms that a spreadsheet folds to them [R2]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 
 _PROBES = (
     ("keep-free-text", "free text", ("See file: any words, at all.", "any words at all", "AnyWordsAtAllWithoutBlanks")),
@@ -17,13 +17,13 @@ _PROBES = (
         "a date to the day",
         ("1987-03-09", "09/03/1987", "09-03-1987", "09.03.1987", "1987-03-09T12:30:00", "9 March 1987"),
     ),
-    ("formula-start", "a spreadsheet formula", tuple(f"{start}{rest}" for start in _FORMULA_STARTS for rest in ("", "1", "A1"))),
+    ("formula-start", "a spreadsheet formula", tuple(f"{start}{rest}" for start in FORMULA_STARTS for rest in ("", "1", "A1"))),
 )
 
 
 def starts_like_formula(value: str) -> bool:
     """Whether a spreadsheet would take the value for a formula, or strip it to one."""
-    return value.startswith(_FORMULA_STARTS)
+    return value.startswith(FORMULA_STARTS)
 
 
 def what_a_pattern_lets_through(pattern: str) -> Iterator[tuple[str, str]]:
