@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, 
 from transforms.photos.pool import PhotoPool
 from transforms.policy.model import Policy
 from transforms.steps.photo_store import read_photo
+from transforms.steps.private_file import private
 from transforms.steps.project_views import PHOTO_FILE
 from transforms.steps.repeated import repeated_refs
 
@@ -134,9 +134,7 @@ class _MinimiseFn(beam.DoFn):
         if refused:
             yield TaggedOutput("broken", _broken(refused))
 
-    def _outcome(
-        self, row: Mapping[str, Any], supplier: str, result: Rendition | RefusalCode
-    ) -> tuple[int, str, str | None, str | None]:
+    def _outcome(self, row: Mapping[str, Any], supplier: str, result: Rendition | RefusalCode) -> _Outcome:
         name = row[supplier] + PHOTO_SUFFIX
         if isinstance(result, RefusalCode):
             self._photos_refused.inc()
@@ -144,7 +142,7 @@ class _MinimiseFn(beam.DoFn):
         self._photos_minimised.inc()
         # A retried attempt writes the same bytes under the same name.
         path = Path(self._attempts) / f"{supplier}-{name}"
-        with open(path, "wb", opener=_private) as out:
+        with open(path, "wb", opener=private) as out:
             out.write(result.jpeg)
         return row[ROW_REF], name, str(path), None
 
@@ -157,7 +155,3 @@ def _broken(refused: list[tuple[int, str]]) -> pa.RecordBatch:
     refs, rules = zip(*refused, strict=True)
     columns = [pa.array(refs, pa.int64()), pa.array(rules, pa.string()), pa.nulls(len(refused), pa.string())]
     return pa.record_batch(columns, schema=BROKEN_SCHEMA)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -22,7 +22,7 @@ from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.errors import KeyUnavailable
 from transforms.keyring.open import open_keyset
-from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn
+from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.spill import Spill, SpillFile
 from transforms.steps.tally import Tally
 from transforms.tokens.check import spot_check
@@ -160,10 +160,8 @@ def _columns_read(contract: Contract, policy: Policy) -> list[str]:
     for column in policy.columns:
         if isinstance(column, TokenColumn):
             names.update(column.of)
-        elif isinstance(column, GeneraliseColumn):
-            names.add(column.source)
         else:
-            names.add(column.name)
+            names.add(column.source)
     return [*sorted(names), ROW_REF]
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of
 from transforms.export.sources import Source
+from transforms.steps.private_file import private
 
 MOST_PLACES = 100_000
 
@@ -50,7 +51,7 @@ class _WriteFn(beam.DoFn):
         listed = table.sort_by([(ROW_REF, "ascending"), *by_rule]).slice(0, MOST_PLACES)
         attempt = Path(f"{self._path}.{os.getpid()}")
         try:
-            with open(attempt, "w", encoding="utf-8", opener=_private) as out:
+            with open(attempt, "w", encoding="utf-8", opener=private) as out:
                 for row in listed.to_pylist():
                     out.write(json.dumps(self._entry(row)) + "\n")
             attempt.replace(self._path)
@@ -64,7 +65,3 @@ class _WriteFn(beam.DoFn):
             return {"source": None, "row": None, **entry}
         index, number = place_of(row[ROW_REF])
         return {"source": self._sources[index], "row": number, **entry}
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 
@@ -23,7 +22,9 @@ class WriteResult(beam.PTransform):
         super().__init__()
         self._path = path
 
-    def expand(self, counted: tuple[beam.PCollection[Tally], beam.PCollection[tuple[str, Tally]], beam.PCollection[Tally]]) -> Any:
+    def expand(
+        self, counted: tuple[beam.PCollection[Tally], beam.PCollection[tuple[str, Tally]], beam.PCollection[Tally]]
+    ) -> beam.PCollection[str]:
         """Counts in; the file's path out."""
         export, suppliers, broken = counted
         total = export | "Add tallies" >> beam.CombineGlobally(AddTallies())
