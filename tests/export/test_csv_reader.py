@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.contract.model import Classification, Column, Contract
+from transforms.contract.places import place_of
 from transforms.errors import ExportError
-from transforms.export.block import place_of
 from transforms.export.csv import check_csv_header, read_csv
 
 SENTINEL = "Zzyzx-Quux"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.contract.model import Classification, Column, Contract
+from transforms.contract.places import place_of
 from transforms.errors import ExportError
-from transforms.export.block import place_of
 from transforms.export.json_lines import BrokenLine, cells, members
 from transforms.export.jsonl import check_jsonl_header, read_jsonl
 

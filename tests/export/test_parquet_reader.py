@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.contract.model import Classification, Column, Contract
+from transforms.contract.places import place_of
 from transforms.errors import ExportError
-from transforms.export.block import place_of
 from transforms.export.parquet import check_parquet_header, read_parquet
 
 SENTINEL = "Zzyzx-Quux"

@@ -10,9 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of, row_ref
-
-__all__ = ["BLOCK_ROWS", "BROKEN_SCHEMA", "ROW_REF", "Block", "empty_to_null", "gather", "place_of", "row_ref", "to_blocks"]
+from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
 
 BLOCK_ROWS = 65_536
 _GATHERED_ROWS = 49_152

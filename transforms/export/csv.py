@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from transforms.contract.model import Contract
+from transforms.contract.places import row_ref
 from transforms.errors import ExportError, InternalError
-from transforms.export.block import Block, row_ref, to_blocks
+from transforms.export.block import Block, to_blocks
 from transforms.export.csv_layout import Indexes, Layout, blank_rows, lay_out, rows_with_lone_returns
 from transforms.export.encoding import UTF8_BOM, skip_byte_order_mark, undecodable_rows
 from transforms.export.header import check_columns

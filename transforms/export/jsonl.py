@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.json
 
 from transforms.contract.model import Contract
+from transforms.contract.places import row_ref
 from transforms.errors import ExportError
-from transforms.export.block import Block, empty_to_null, row_ref, to_blocks
+from transforms.export.block import Block, empty_to_null, to_blocks
 from transforms.export.encoding import skip_byte_order_mark
 from transforms.export.header import check_columns
 from transforms.export.json_lines import (

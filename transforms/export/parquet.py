@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.contract.model import Contract
+from transforms.contract.places import row_ref
 from transforms.errors import ExportError
-from transforms.export.block import BLOCK_ROWS, Block, empty_to_null, row_ref, to_blocks
+from transforms.export.block import BLOCK_ROWS, Block, empty_to_null, to_blocks
 from transforms.export.encoding import is_utf8
 from transforms.export.header import check_columns
 
