@@ -11,9 +11,8 @@ from dataclasses import dataclass, fields
 from pipelines.release.strict_json import canonical_json
 from transforms.contract.model import Contract
 from transforms.errors import InvalidInput
-from transforms.policy.model import Policy
+from transforms.policy.model import SUPPLIER_PATTERN, Policy
 
-SUPPLIER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PLACE = frozenset({"source", "lines"})  # where the file is and how it is laid out, not what it says
 _RELEASE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{6}")
 
@@ -68,10 +67,10 @@ def check_names(supplier: str, business_date: datetime.date, release_id: str) ->
     """Refuses names that could leave their directory or hide in it.
 
     Raises:
-        InvalidInput: unless `supplier` is lower-case letters, digits and hyphens, and `release_id` is the date and six hex digits.
+        InvalidInput: unless `supplier` matches SUPPLIER_PATTERN and `release_id` is the date and six hex digits.
     """
-    if not SUPPLIER_NAME.fullmatch(supplier):
-        raise InvalidInput("a supplier's name is lower-case letters, digits and hyphens", place="supplier", code="supplier-name")
+    if not re.fullmatch(SUPPLIER_PATTERN, supplier):
+        raise InvalidInput(f"a supplier's name does not match {SUPPLIER_PATTERN}", place="supplier", code="supplier-name")
     if not is_release_id(release_id) or release_id[:10] != business_date.isoformat():
         raise InvalidInput("a release id is its date, a hyphen and six hex digits", place=supplier, code="release-id")
 

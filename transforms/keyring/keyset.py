@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from transforms.errors import InternalError, KeyUnavailable, UsageError
+from transforms.policy.model import SUPPLIER_PATTERN
 
 # The longest lives of keys in months [C11]; SP 800-57 part 1 rev. 5 section 5.3.6 allows as much or more.
 TOKEN_MONTHS: Final = 12
@@ -29,7 +30,7 @@ INTERNAL: Final = "internal"  # fingerprints that find duplicates inside a run; 
 SIGNING: Final = "signing"  # signs manifests
 RESERVED: Final = frozenset({INTERNAL, SIGNING})
 
-NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,40}")
+NAME: Final = re.compile(SUPPLIER_PATTERN)
 
 
 class State(StrEnum):
@@ -84,7 +85,7 @@ def check_name(name: str) -> str:
     """The name if a keyset may have it; UsageError otherwise, so that a name is always a safe file name."""
     if not NAME.fullmatch(name):
         raise UsageError(
-            "a keyset's name does not match [a-z][a-z0-9-]{1,40}",
+            f"a keyset's name does not match {SUPPLIER_PATTERN}",
             hint="name it as its policy names the supplier: small letters, digits and hyphens",
         )
     return name

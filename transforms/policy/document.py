@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from transforms.contract.file_schema import Decimal, FileModel, Line, Name, Whole
+from transforms.policy.model import SUPPLIER_PATTERN
 
 TOKEN_BITS = 80  # [C5, T1]
 _FILLERS = frozenset({"todo", "tbc", "tbd", "fixme", "none", "n/a", "na", "unknown", "xxx", "..."})
@@ -22,7 +23,7 @@ def _meant(text: str) -> str:
 
 
 Prose = Annotated[Line, AfterValidator(_meant)]
-Supplier = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9-]{1,40}\z")]
+Supplier = Annotated[str, StringConstraints(pattern=rf"\A{SUPPLIER_PATTERN}\z")]
 Prefix = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2,4}\z")]
 Country = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2}\z")]
 Cells = Annotated[list[Line], Field(min_length=1)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+SUPPLIER_PATTERN: Final = "[a-z][a-z0-9-]{1,40}"  # safe as a directory's and a file's name
 PHOTO_COLUMN: Final = "photo"  # the last column of a view with photos: the name of each person's file
 
 
