@@ -29,10 +29,6 @@ class Progress:
         else:
             self._print(what, done, total)
 
-    def say(self, text: str) -> None:
-        """Says one thing, above any bar."""
-        tqdm.write(text, file=self._stream)
-
     def _draw(self, what: str, done: int, total: int) -> None:
         bar = self._bar
         if bar is None or what != self._what:

@@ -46,11 +46,6 @@ class SupplierStaging:
         return self.root / "release"
 
     @property
-    def order(self) -> Path:
-        """The row places in the view's order."""
-        return self.root / "order.npy"
-
-    @property
     def report(self) -> Path:
         """Stage's report, `stage.json`."""
         return self.root / "stage.json"
@@ -115,10 +110,6 @@ class Staging:
         """The area of one supplier and date, which need not exist."""
         check_names(supplier, business_date, f"{business_date.isoformat()}-000000")
         return SupplierStaging(root=self.root / business_date.isoformat() / supplier, supplier=supplier, date=business_date)
-
-    def wipe(self, business_date: date) -> None:
-        """Removes everything that is staged for a date."""
-        remove(self.root / business_date.isoformat())
 
     def sweep(self, now: datetime) -> None:
         """Removes attempts that died before their report, views that nobody published within a day, and empty dates.

@@ -146,13 +146,6 @@ def test_a_sweep_leaves_alone_what_staging_did_not_make(root: Path) -> None:
     assert (root / "notes" / "file").exists()
 
 
-def test_a_date_can_be_wiped_as_a_whole(world: World, root: Path) -> None:
-    with open_staging(root, now()) as staging:
-        world.stage()
-        staging.wipe(DAY)
-        assert [path.name for path in root.iterdir()] == ["lock"]
-
-
 @pytest.mark.parametrize("supplier", ["../out", "", "Card", ".hidden", "a/b", "a" * 64])
 def test_a_supplier_name_that_could_leave_its_directory_is_refused(root: Path, supplier: str) -> None:
     with open_staging(root, now()) as staging, pytest.raises(InvalidInput):

@@ -47,11 +47,6 @@ def canonical_text(text: str) -> str | None:
     return _collapsed(_folded(text)) or None
 
 
-def unacceptable(values: pa.Array[Any]) -> pa.BooleanArray:
-    """Rows that `canonicalise` would refuse [T9]: `transforms.contract.characters.forbidden_characters`, by the name of its use."""
-    return forbidden_characters(values)
-
-
 def canonicalise(values: pa.Array[Any]) -> pa.Array[Any]:
     """The canonical form of every value of a column.
 
