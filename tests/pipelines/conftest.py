@@ -55,7 +55,8 @@ from transforms.errors import SupplierViewsError
 
 told = json.loads(sys.argv[1])
 paths = {name: Path(told["paths"][name]) for name in told["paths"]}
-settings = Settings(**paths, **told["texts"], date=date.fromisoformat(told["date"]), suppliers=tuple(told["suppliers"]))
+lists = {name: tuple(told["lists"][name]) for name in told["lists"]}
+settings = Settings(**paths, **told["texts"], **lists, date=date.fromisoformat(told["date"]))
 now = datetime.fromisoformat(told["now"])
 try:
     with open_staging(settings.staging, now) as staging:
@@ -161,7 +162,7 @@ class Site:
             "paths": {name: str(getattr(settings, name)) for name in ("contract", "policies", "out", "staging", "records")},
             "texts": {name: getattr(settings, name) for name in ("export", "photos", "keys")},
             "date": settings.date.isoformat(),
-            "suppliers": list(settings.suppliers),
+            "lists": {name: list(getattr(settings, name)) for name in ("suppliers", "beam_options")},
             "now": self.now.isoformat(),
         }
         # Its photo workers end with it or soon after: their pipes close.

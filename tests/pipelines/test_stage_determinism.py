@@ -48,12 +48,22 @@ def test_another_format_of_the_export_gives_the_same_bytes(site: Site, undisturb
     [
         ("--direct_runner_bundle_repeat=1",),
         ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
-        ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
     ],
-    ids=["every-bundle-twice", "threads", "processes"],
+    ids=["every-bundle-twice", "threads"],
 )
 def test_another_way_to_run_gives_the_same_bytes(site: Site, undisturbed: dict[str, str], options: tuple[str, ...]) -> None:
     site.stage(beam_options=options)
+    assert site.staged() == undisturbed
+
+
+def test_two_worker_processes_give_the_same_bytes(site: Site, undisturbed: dict[str, str]) -> None:
+    # In a process of its own: when a step fails, Beam at times waits for its workers for ever.
+    run = site.start_stage(beam_options=("--direct_running_mode=multi_processing", "--direct_num_workers=2"))
+    try:
+        run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode == 0
     assert site.staged() == undisturbed
 
 
