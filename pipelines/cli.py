@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from transforms.errors import InternalError, SupplierViewsError, UsageError
@@ -49,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments and not arguments[0].startswith("-") else PROGRAM
     try:
-        summary = _run(arguments)
+        with _ended_by_signals():
+            summary = _run(arguments)
     except SupplierViewsError as error:
         _fail(command, error)
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: error: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except _Ended as ended:
+        _end(command, ended.number)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a foreign message may quote a cell value [R15]
         _print_frames(error)
         bug = InternalError(
@@ -64,6 +68,44 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     if summary is not None:
         print(json.dumps({"command": command, "exit": 0, **summary}))
     sys.exit(0)
+
+
+class _Ended(Exception):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM end the work in the block as an error does, so that what it staged is wiped [R16].
+
+    Raises:
+        _Ended: whatever the work made of it: Beam turns an interruption into an error of the step that it hits.
+    """
+    seen: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except BaseException:
+        if seen:
+            raise _Ended(seen[0]) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(command: str, number: int) -> NoReturn:
+    status = 128 + number
+    print(f"{PROGRAM}: error: ended by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+    print(json.dumps({"command": command, "exit": status, "outcome": "interrupted"}), flush=True)
+    os._exit(status)  # threads whose work was interrupted may wait for ever, and an ordinary exit for them
 
 
 def _fail(command: str, error: SupplierViewsError) -> NoReturn:
