@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ from pipelines.watch import Report, Watch
 from transforms.columns.view import columns_that_stay, view_names
 from transforms.errors import Refused
 from transforms.keyring.hardening import harden_process
-from transforms.keyring.open import open_signing_key, open_verification_keys
+from transforms.keyring.open import open_signing_key, open_verification_keys, own_key_notices
 
 Clock = Callable[[], datetime]
 Summary = dict[str, Any]
@@ -46,13 +46,13 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     Raises:
         SupplierViewsError: see the phases.
     """
-    signing = _signing_notices(settings, clock)
+    own = _own_key_notices(settings, clock)
     with _locked(settings, clock) as staging:
         staged = _stage(settings, clock, staging, report)
         with _wiped_at_end(settings, staged.terms, staging):
             clean = verify(settings, staged.terms, staging, Watch(report))
             published = _publish(settings, staged.terms, clean, clock)
-    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *signing), staged)
+    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *own), staged)
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -78,7 +78,7 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
 
 def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Publishes what `verify_only` proved; every staged file is hashed again first."""
-    signing = _signing_notices(settings, clock)
+    own = _own_key_notices(settings, clock)
     with _locked(settings, clock) as staging:
         terms = read_terms(settings)
         with _wiped_if_refused(settings, terms, staging):
@@ -86,12 +86,13 @@ def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
             published = _publish(settings, terms, clean, clock)
         _wipe(settings, terms, staging)
     reports = {supplier: release.report for supplier, release in clean.items()}
-    return _summary(settings, terms, reports, published, (*terms.notices, *signing))
+    return _summary(settings, terms, reports, published, (*terms.notices, *own))
 
 
-def _signing_notices(settings: Settings, clock: Clock) -> tuple[str, ...]:
-    """What a custodian should be told of the signing key; a run that cannot sign need not start."""
-    return tuple(f"signing: {notice}" for notice in open_signing_key(settings.keys, clock().date()).notices)
+def _own_key_notices(settings: Settings, clock: Clock) -> tuple[str, ...]:
+    """What a custodian should be told of the force's own keys; a run that cannot sign need not start."""
+    harden_process()  # before any key is in memory
+    return own_key_notices(settings.keys, clock().date())
 
 
 def _actor() -> str:
@@ -102,7 +103,7 @@ def _actor() -> str:
         return f"uid {os.getuid()}"
 
 
-def _locked(settings: Settings, clock: Clock) -> Any:
+def _locked(settings: Settings, clock: Clock) -> AbstractContextManager[Staging]:
     harden_process()
     # Before the umask of staging: suppliers' accounts must be able to pass through this one.
     make_directory(settings.out, DIRECTORY_MODE)

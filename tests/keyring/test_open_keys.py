@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +14,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from transforms.errors import InternalError, KeyUnavailable
 from transforms.keyring.admin import init, new_epoch
+from transforms.keyring.envelope import unwrap_all, wrap_all
 from transforms.keyring.keyref import KeyRef
-from transforms.keyring.open import open_fingerprint_key, open_keyset, open_signing_key
+from transforms.keyring.keyset import State
+from transforms.keyring.open import (
+    open_fingerprint_key,
+    open_keyset,
+    open_provider,
+    open_signing_key,
+    open_verification_keys,
+    own_key_notices,
+)
 from transforms.keyring.signing import key_id_of, load_public_key
 
 MADE = date(2026, 11, 24)
@@ -162,6 +173,28 @@ def test_signatures_of_an_old_epoch_verify_after_a_new_one_with_its_own_publishe
         load_public_key(directory / "signing.pub").verify(signature, b"manifest")
     load_public_key(directory / "signing-1.pub").verify(signature, b"manifest")
     load_public_key(directory / "signing-2.pub").verify(open_signing_key(uri, MADE + DAY).sign(b"next"), b"next")
+
+
+def test_signatures_of_every_epoch_that_is_not_compromised_count(uri):
+    first = open_signing_key(uri, MADE).public_bytes()
+    new_epoch(uri, "signing", MADE + DAY)
+    second = open_signing_key(uri, MADE + DAY).public_bytes()
+    assert open_verification_keys(uri, MADE + DAY) == (second, first)
+    with closing(open_provider(uri)) as provider:
+        wrapped = provider.read("signing")
+        old, active = wrapped.keyset.epochs
+        exposed = replace(wrapped.keyset, epochs=(old.moved_to(State.COMPROMISED, MADE + DAY), active))
+        provider.replace(wrap_all(provider, exposed, unwrap_all(provider, wrapped)))
+    assert open_verification_keys(uri, MADE + DAY) == (second,)
+
+
+def test_the_keys_of_the_force_announce_their_end_once_each(uri):
+    assert own_key_notices(uri, date(2028, 10, 24)) == ()
+    assert [notice.split(",")[0] for notice in own_key_notices(uri, date(2028, 10, 25))] == [
+        "key of internal",
+        "the key-encryption key wraps no new key from 2028-11-24 on",
+        "key of signing",
+    ]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])

@@ -13,7 +13,7 @@ from typing import Self, final
 from transforms.errors import KeyUnavailable
 from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.file import FileProvider
-from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, check_supplier, day_of
+from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, State, check_supplier, day_of
 from transforms.keyring.provider import Provider
 from transforms.keyring.secret import SecretKey, Unshareable
 from transforms.keyring.signing import SigningKey
@@ -89,9 +89,20 @@ def open_verification_keys(uri: str, now: date) -> tuple[bytes, ...]:
     with _open(uri, SIGNING, now) as opened:
         found = []
         for epoch in reversed(opened.keyset.epochs):
+            if epoch.state is State.COMPROMISED:
+                continue
             with suppress(KeyUnavailable):
                 found.append(SigningKey(opened.key(epoch.number), epoch.number).public_bytes())
         return tuple(found)
+
+
+def own_key_notices(uri: str, now: date) -> tuple[str, ...]:
+    """What a custodian should be told of the force's own two keysets, each sentence once. Errors: as `open_keyset`."""
+    notices: dict[str, None] = {}
+    for name in (INTERNAL, SIGNING):
+        with _open(uri, name, now) as opened:
+            notices |= dict.fromkeys(opened.notices)
+    return tuple(notices)
 
 
 def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
