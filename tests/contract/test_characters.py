@@ -1,6 +1,5 @@
 """Which characters a value may hold."""
 
-import sys
 import unicodedata
 
 import numpy as np
@@ -10,7 +9,7 @@ import unicodedata2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.contract.assigned import CHARACTER_RANGES
+from transforms.contract.assigned import CHARACTER_RANGES, UNICODE_VERSION
 from transforms.contract.buffers import byte_views
 from transforms.contract.characters import forbidden_characters
 
@@ -37,15 +36,12 @@ def test_the_table_ascends_without_gaps_of_nothing() -> None:
     assert points == sorted(points)
 
 
-@pytest.mark.skipif(unicodedata.unidata_version != "15.0.0", reason="only Python 3.12 carries the Unicode 15.0.0 database")
-def test_the_table_is_what_python_3_12_derives() -> None:
-    assert {point for point in range(0x110000) if unicodedata.category(chr(point)) not in NOT_CHARACTERS} == TABLE
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from Python 3.12 on the interpreter knows at least Unicode 15.0.0")
-def test_the_table_holds_every_character_of_the_older_database_of_python_3_11() -> None:
-    older = {point for point in range(0x110000) if unicodedata.category(chr(point)) not in NOT_CHARACTERS}
-    assert older < TABLE
+def test_the_table_stands_among_the_databases_of_the_supported_pythons_in_the_order_of_their_versions() -> None:
+    """Python 3.11 has that of Unicode 14.0, 3.12 that of 15.0 itself, 3.13 that of 15.1."""
+    known = {point for point in range(0x110000) if unicodedata.category(chr(point)) not in NOT_CHARACTERS}
+    version = [int(part) for part in unicodedata.unidata_version.split(".")]
+    pinned = [int(part) for part in UNICODE_VERSION.split(".")]
+    assert (known < TABLE, known == TABLE, known > TABLE) == (version < pinned, version == pinned, version > pinned)
 
 
 def test_the_table_holds_nothing_that_the_newer_locked_database_does_not_know() -> None:
