@@ -1,4 +1,4 @@
-"""The sign of life that every run leaves, whatever it released, so that silence can be noticed [A15]."""
+"""The sign of life of every run that comes to its end, whatever it released, so that silence can be noticed [A15]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEARTBEAT_TYPE = "application/vnd.supplier-views.heartbeat.v1+json"
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The last run: when it ended (aware), the business date, and each supplier's outcome (a status or an error code)."""
+    """The last run: when it ended (aware), the business date, and what publish did for each supplier."""
 
     when: datetime.datetime
     date: datetime.date
