@@ -6,7 +6,7 @@ import base64
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +56,8 @@ class Listener(Watch, logging.Handler):
         fresh = (path for top in set(self._temporary.iterdir()) - self._before for path in (top, *top.rglob("*")))
         for path in (*self._out.rglob("*"), *fresh):
             self.heard.append(("file name", path.name.encode()))
-            if path.is_file():
-                self.heard.append((str(path), path.read_bytes()))
+            with suppress(OSError):  # others use the temporary directory too
+                self.heard.append((str(path), path.read_bytes() if path.is_file() else b""))
 
     def listen_to(self, error: SupplierViewsError) -> None:
         """Adds all that an error tells: its text, its fields, and what Python prints it with."""
