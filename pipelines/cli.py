@@ -40,6 +40,8 @@ _EPILOG = """exit status:
 The last line of stdout is one JSON object; everything else goes to stderr.
 Defaults for flags are read from supplier-views.toml in the working directory."""
 
+_RUN_EPILOG = "A flag that is missing is read from supplier-views.toml. Options for Beam follow a lone --."
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -137,7 +139,9 @@ def _run(arguments: list[str]) -> Summary | None:
         arguments, beam_options = arguments[:split], arguments[split + 1 :]
     options = _parser().parse_args(arguments)
     if beam_options and options.command not in ("run", "stage", "verify", "publish"):
-        raise UsageError("Beam options follow -- only after run, stage, verify or publish")
+        raise UsageError(
+            "Beam options follow -- only after run, stage, verify or publish", hint="leave -- out, and what follows it"
+        )
     options.beam_options = tuple(beam_options)
     handler: Callable[[argparse.Namespace], Summary | None] = options.handler
     return handler(options)
@@ -160,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", _verify, "attack the staged views as a stranger would; only what passes can be published"),
         ("publish", _publish, "hand the verified views over, manifest last"),
     ):
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, epilog=_RUN_EPILOG)
         _add_run_flags(command)
         command.set_defaults(handler=handler)
     return parser
@@ -182,8 +186,10 @@ def _add_demo(commands: Any) -> None:
 
 
 def _add_policies_commands(commands: Any) -> None:
-    check = commands.add_parser("check", help="hold the policies against the contract, without reading data")
-    explain = commands.add_parser("explain", help="say in plain words what one supplier gets, why, and what it does not")
+    text = "hold the policies against the contract, without reading data"
+    check = commands.add_parser("check", help=text, description=text)
+    text = "say in plain words what one supplier gets, why, and what it does not"
+    explain = commands.add_parser("explain", help=text, description=text)
     for command in (check, explain):
         command.add_argument("--contract", metavar="FILE")
         command.add_argument("--policies", metavar="DIR")
@@ -193,7 +199,7 @@ def _add_policies_commands(commands: Any) -> None:
 
 
 def _add_keys(commands: Any) -> None:
-    keys = commands.add_parser("keys", help="make, list and rotate keysets")
+    keys = commands.add_parser("keys", help="make, list and rotate keysets", description="make, list and rotate keysets")
     actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
     for name, text in (
         ("init", "make the keysets that are missing, one a supplier"),
