@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transforms.contract.load import load_contract
 from transforms.contract.model import Classification, Column, Contract
@@ -11,6 +13,7 @@ from transforms.errors import PolicyError
 from transforms.policy.lint import check_policies, lint
 from transforms.policy.load import load_policies, load_policy
 from transforms.policy.model import KeepColumn, Policy
+from transforms.steps.minimise_photos import print_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,6 +43,11 @@ def contract() -> Contract:
     return load_contract(EXAMPLES / "hr-export.yaml")
 
 
+@pytest.fixture(scope="module")
+def card_printer() -> Policy:
+    return load_policy(EXAMPLES / "suppliers" / "card-printer.yaml")
+
+
 def policy_of(tmp_path: Path, *changes: tuple[str, str]) -> Policy:
     text = SAMPLE
     for old, new in changes:
@@ -67,6 +75,24 @@ def findings(policy: Policy, contract: Contract) -> list[tuple[str, int]]:
 def test_the_examples_are_clean_and_told_only_that_two_tokens_are_more_than_one(contract: Contract) -> None:
     notices = check_policies(contract, load_policies(EXAMPLES / "suppliers"))
     assert [(Path(notice.place).name, notice.code) for notice in notices] == [("card-printer.yaml:16", "tokens-several")]
+
+
+@given(
+    width=st.floats(1, 100), height=st.floats(1, 100), dpi=st.integers(1, 700), max_bytes=st.integers(1, 2_000) | st.just(60_000)
+)
+@settings(max_examples=300)
+def test_a_print_that_the_lint_accepts_is_one_that_is_made(
+    card_printer: Policy, contract: Contract, width: float, height: float, dpi: int, max_bytes: int
+) -> None:
+    assert card_printer.photo is not None
+    asked = replace(card_printer.photo, width_mm=width, height_mm=height, dpi=dpi, max_bytes=max_bytes)
+    policy = replace(card_printer, photo=asked)
+    try:
+        lint(policy, contract)
+    except PolicyError:
+        return
+    spec = print_spec(policy)
+    assert (spec.width_px, spec.height_px, spec.dpi, spec.max_bytes) == (asked.width_px, asked.height_px, dpi, max_bytes)
 
 
 def test_a_policy_without_assessment_and_domain_is_noticed_and_not_stopped(tmp_path: Path, contract: Contract) -> None:
@@ -136,7 +162,10 @@ def test_a_restricted_column_is_refused_wherever_a_policy_names_it(
         ("height_mm: 32", "height_mm: 77", "photo-size", 14),
         ("width_mm: 25", "width_mm: 1", "photo-size", 14),
         ("dpi: 300", "dpi: 601", "photo-size", 14),
+        ("dpi: 300", "dpi: 71", "photo-size", 14),
+        ("height_mm: 32", "height_mm: 51", "photo-size", 14),
         ("max_bytes: 60000", "max_bytes: 200001", "photo-bytes", 14),
+        ("max_bytes: 60000", "max_bytes: 1023", "photo-bytes", 14),
         ("why: card stock", "why: anonymous card stock", "claims-anonymity", 13),
         ("print warrant cards and staff passes", "print anonymised cards", "claims-anonymity", 3),
     ],

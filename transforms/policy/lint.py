@@ -17,8 +17,9 @@ from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, 
 
 MAX_PHOTO_PX = (700, 900)  # covers 25 x 32 mm and 27.75 x 37 mm at 600 dpi [I1]
 MIN_PHOTO_PX = 32
-MAX_PHOTO_DPI = 600
-MAX_PHOTO_BYTES = 200_000  # [I3]
+MAX_PHOTO_ASPECT = 2  # of the longer side to the shorter
+PHOTO_DPI = (72, 600)
+PHOTO_BYTES = (1_024, 200_000)  # [I3]
 
 _IDENTIFYING = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO})
 
@@ -253,17 +254,22 @@ class _Check:
         elif namer.of != (self._contract.person_key,):
             rule = f"{photo.name} can be blank, or change, and so cannot name a photo"
             yield self._finding("photo.name", "photo-name", rule, "name photos by the token of the person key")
+        shorter, longer = sorted((photo.width_px, photo.height_px))
         if not (
             MIN_PHOTO_PX <= photo.width_px <= MAX_PHOTO_PX[0]
             and MIN_PHOTO_PX <= photo.height_px <= MAX_PHOTO_PX[1]
-            and photo.dpi <= MAX_PHOTO_DPI
+            and longer <= MAX_PHOTO_ASPECT * shorter
+            and PHOTO_DPI[0] <= photo.dpi <= PHOTO_DPI[1]
         ):
             rule = f"a photo of {photo.width_px} x {photo.height_px} pixels at {photo.dpi} dpi is not what a card prints"
-            hint = f"at most {MAX_PHOTO_PX[0]} x {MAX_PHOTO_PX[1]} pixels and {MAX_PHOTO_DPI} dpi, each side {MIN_PHOTO_PX} or more"
+            hint = (
+                f"at most {MAX_PHOTO_PX[0]} x {MAX_PHOTO_PX[1]} pixels, each side {MIN_PHOTO_PX} or more, "
+                f"one at most {MAX_PHOTO_ASPECT} times the other, and {PHOTO_DPI[0]} to {PHOTO_DPI[1]} dpi"
+            )
             yield self._finding("photo", "photo-size", rule, hint)
-        if photo.max_bytes > MAX_PHOTO_BYTES:
-            rule = f"max_bytes of {photo.max_bytes} is more than a printed photo needs"
-            yield self._finding("photo.max_bytes", "photo-bytes", rule, f"at most {MAX_PHOTO_BYTES}")
+        if not PHOTO_BYTES[0] <= photo.max_bytes <= PHOTO_BYTES[1]:
+            rule = f"max_bytes of {photo.max_bytes} is not what a printed photo needs"
+            yield self._finding("photo.max_bytes", "photo-bytes", rule, f"{PHOTO_BYTES[0]} to {PHOTO_BYTES[1]}")
 
 
 def _key(column: TokenColumn | KeepColumn | GeneraliseColumn) -> str:
