@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
@@ -70,6 +71,26 @@ def find_sources(pattern: str, contract: Contract) -> tuple[Source, ...]:
         with open_binary(source.path) as stream:
             check_header(source, stream, contract)
     return sources
+
+
+def check_photo_store(store: str) -> None:
+    """Passes if the photo store can be there; without this a store that is not mounted looks like photos that are all missing.
+
+    Raises:
+        UsageError: no filesystem of Beam's knows the URL.
+        StoreUnavailable: the directory is not there.
+    """
+    if "://" in store:
+        try:
+            FileSystems.get_filesystem(store)
+        except ValueError:
+            raise UsageError(
+                "--photos names a kind of store that is not installed", hint="name a directory, or install it"
+            ) from None
+    elif not Path(store).is_dir():
+        raise StoreUnavailable(
+            "the photo store is no directory", place=store, hint="check --photos, and that it is mounted", code="store-missing"
+        )
 
 
 def export_digest(sources: Iterable[Source]) -> str:

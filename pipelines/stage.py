@@ -16,7 +16,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines.inputs import Terms, export_digest, find_sources, read_terms
+from pipelines.inputs import Terms, check_photo_store, export_digest, find_sources, read_terms
 from pipelines.release.files import make_private_directory, remove, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
@@ -71,8 +71,10 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     """
     self_test()
     terms = read_terms(settings)
-    if settings.photos is None and any(policy.photo for policy in terms.policies):
-        raise UsageError("--photos is missing", hint="a policy of this run sends photos")
+    if any(policy.photo for policy in terms.policies):
+        if settings.photos is None:
+            raise UsageError("--photos is missing", hint="a policy of this run sends photos")
+        check_photo_store(settings.photos)
     sources = find_sources(settings.export, terms.contract)
     tasks, notices = _open_tasks(settings, terms.policies, now.date())
     areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
