@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from transforms.errors import ExportError, KeyUnavailable, Refused, StoreUnavailable, SupplierViewsError
+from transforms.errors import ExportError, KeyUnavailable, Refused, StoreUnavailable, SupplierViewsError, UsageError
 
 if TYPE_CHECKING:
     from conftest import Row, Site
@@ -113,6 +113,13 @@ def test_an_unclosed_quote_is_refused(site: Site, refuses: Refuses) -> None:
     assert error.place.endswith("row 251")
 
 
+def test_an_error_of_a_step_in_another_worker_refuses_as_well(site: Site) -> None:
+    broken = site.with_export("export.csv", Path(site.export).read_bytes() + b'"')
+    with pytest.raises(SupplierViewsError):
+        broken.stage_without_photos(beam_options=("--direct_running_mode=multi_threading", "--direct_num_workers=2"))
+    assert broken.left_in_staging() == []
+
+
 # ---- single rows
 
 
@@ -192,6 +199,25 @@ def test_photos_that_cannot_be_had_cost_their_row_alone(site: Site, tmp_path: Pa
     assert {entry["row"] for entry in broken.quarantined()} == {rows.index(row) + 1 for row in due[:9]}
     photos = broken.area("card-printer").release / "photos"
     assert sum(1 for _ in photos.iterdir()) == len(due) - 9
+
+
+def test_a_photo_store_that_is_not_mounted_is_not_taken_for_photos_that_are_all_missing(site: Site, refuses: Refuses) -> None:
+    refuses(replace(site, photos=site.root / "unmounted"), StoreUnavailable, "store-missing", 30, site.rows())
+
+
+def test_a_photo_store_of_an_unknown_kind_is_refused(site: Site) -> None:
+    with pytest.raises(UsageError) as caught:
+        site.stage(photos="carrier-pigeon://loft/photos")
+    assert caught.value.exit_status == 2
+    assert site.left_in_staging() == []
+
+
+@pytest.mark.parametrize("photos", [None, "/nowhere"])
+def test_a_run_without_photos_needs_no_store(site: Site, photos: str | None) -> None:
+    header_only = _header_only(site)
+    assert header_only.stage_without_photos(photos=photos).counts["in"] == 0
+    with pytest.raises(SupplierViewsError):
+        header_only.stage(photos=photos)
 
 
 # ---- keys
