@@ -156,6 +156,7 @@ def test_a_restricted_column_is_refused_wherever_a_policy_names_it(
         ("print warrant cards", "Print warrant cards", "photo-purpose", 14),
         ("of: photo_file", "of: surname", "photo-source", 14),
         ("name: person_token", "name: rank_band", "photo-name", 14),
+        ("name_token: ", "row_ref: ", "name-reserved", 11),
         ("name: person_token", "name: nobody", "photo-name", 14),
         ("name: person_token", "name: name_token", "photo-name", 14),
         ("width_mm: 25", "width_mm: 60", "photo-size", 14),

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ORDER = "order"
+ORDER = "#order"  # no column of a view can have this name
 SHARD_BITS = 4
 SHARDS = 1 << SHARD_BITS
 

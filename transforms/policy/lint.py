@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transforms.contract.model import Classification, Column, Contract
+from transforms.contract.places import ROW_REF
 from transforms.errors import InvalidInput, PolicyError
 from transforms.policy.disclosure import starts_like_formula, what_a_pattern_lets_through
 from transforms.policy.load import shared_names
@@ -144,7 +145,10 @@ class _Check:
         seen = {PHOTO_COLUMN: "the column of photos"} if self._policy.photo else {}
         for column in self._policy.columns:
             path = f"columns.{_key(column)}"
-            if column.name in seen:
+            if column.name == ROW_REF:
+                rule = f"{column.name} is what supplier-views calls the place of a row"
+                yield self._finding(path, "name-reserved", rule, "choose another name")
+            elif column.name in seen:
                 rule = f"the view would have two columns called {column.name}"
                 yield self._finding(path, "name-twice", rule, f"{seen[column.name]} has the name already")
             elif isinstance(column, TokenColumn) and self._usable(column.name) is not None:

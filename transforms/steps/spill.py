@@ -33,7 +33,7 @@ class SpillFile:
         self._written = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Appends a batch, shard by shard of its `order` column."""
+        """Appends a batch, shard by shard of its `ORDER` column."""
         for shard, rows in shard_slices(batch):
             if self._writer is None:
                 self._sink = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
