@@ -3,7 +3,7 @@
 ::
 
     STAGING/                     0700
-      lock                       held by the one run that works here
+      lock                       held by the one run that works here; its text says that the directory is ours to sweep
       DATE/SUPPLIER/
         release/                 the supplier's files, without the manifest
         order.npy                row places in the view's order, for the order check; never leaves
@@ -25,9 +25,11 @@ from pathlib import Path
 from pipelines.release.files import make_directory, make_private_directory, read_file, remove, replace, store_errors, sync_tree
 from pipelines.release.stage_report import StageReport, check_names
 from pipelines.release.strict_json import canonical_json, parse_canonical
-from transforms.errors import Refused, Unavailable
+from transforms.errors import Refused, StoreUnavailable, Unavailable
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LOCK = "lock"
+_LOCK_TEXT = b"supplier-views sweeps this directory after every run.\n"
 # A view that was staged and not published in a day never will be: the next night stages its own [R16].
 _STALE_AFTER = timedelta(days=1)
 
@@ -138,12 +140,16 @@ def open_staging(root: Path, now: datetime) -> Iterator[Staging]:
 
     Raises:
         Unavailable: code `run-in-progress` if another run holds the lock.
-        StoreUnavailable: if the root cannot be written, or others can enter it.
+        StoreUnavailable: if the root cannot be written, or others can enter it; code `staging-foreign` if it holds files that are
+            not ours.
     """
     umask = os.umask(0o077)
     try:
         make_private_directory(root)
-        with exclusive_lock(root / "lock"):
+        _refuse_foreign(root)
+        with exclusive_lock(root / _LOCK):
+            with store_errors(root):
+                (root / _LOCK).write_bytes(_LOCK_TEXT)
             staging = Staging(root)
             staging.sweep(now)
             try:
@@ -152,6 +158,20 @@ def open_staging(root: Path, now: datetime) -> Iterator[Staging]:
                 staging.sweep(now)
     finally:
         os.umask(umask)
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Refuses a directory that is neither empty nor a staging root: what is swept there must be nobody else's."""
+    if read_file(root / _LOCK) == _LOCK_TEXT:
+        return
+    with store_errors(root):
+        if any(path.name != _LOCK for path in root.iterdir()):
+            raise StoreUnavailable(
+                "the directory holds files and is no staging root",
+                place=str(root),
+                hint="name an empty directory, or one that does not exist yet; what is staged there is swept after every run",
+                code="staging-foreign",
+            )
 
 
 @contextmanager

@@ -126,8 +126,9 @@ def test_a_sweep_removes_links_and_never_what_they_point_to(world: World, root: 
     precious = world.root / "precious"
     precious.mkdir()
     (precious / "file").write_bytes(b"x")
-    (root / "2026-11-23").mkdir(parents=True)
-    root.chmod(0o700)
+    with open_staging(root, now()):
+        pass
+    (root / "2026-11-23").mkdir()
     (root / "2026-11-22").symlink_to(precious)
     (root / "2026-11-23" / "card-printer").symlink_to(precious)
     (root / "2026-11-23" / "uniform").mkdir()
@@ -138,7 +139,8 @@ def test_a_sweep_removes_links_and_never_what_they_point_to(world: World, root: 
 
 
 def test_a_sweep_leaves_alone_what_staging_did_not_make(root: Path) -> None:
-    root.mkdir(mode=0o700)
+    with open_staging(root, now()):
+        pass
     (root / "notes").mkdir()
     (root / "notes" / "file").write_bytes(b"x")
     with open_staging(root, now()):
