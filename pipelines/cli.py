@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from transforms.errors import InternalError, SupplierViewsError, UsageError
+from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -68,8 +68,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         )
         _fail(command, bug)
     if summary is not None:
-        print(json.dumps({"command": command, "exit": 0, **summary}))
+        _print_summary({"command": command, "exit": 0, **summary})
     sys.exit(0)
+
+
+def _print_summary(summary: Summary) -> None:
+    """The last line of stdout; whoever cannot get it must look for the outcome."""
+    try:
+        print(json.dumps(summary), flush=True)
+    except OSError:
+        print(f"{PROGRAM}: error: stdout cannot be written, so the summary is lost", file=sys.stderr)
+        print(f"{PROGRAM}: hint: look at the releases before retrying", file=sys.stderr)
+        os._exit(OutcomeUnknown.exit_status)  # a plain exit would try to flush stdout once more
 
 
 class _Ended(Exception):
@@ -119,7 +129,7 @@ def _fail(command: str, error: SupplierViewsError) -> NoReturn:
             print(f"{PROGRAM}: hint: {finding.hint}", file=sys.stderr)
     summary = {"command": command, "exit": error.exit_status, "outcome": "refused" if error.exit_status == 10 else "failed"}
     first, *others = (_as_json(finding) for finding in findings)
-    print(json.dumps({**summary, **first, **({"also": others} if others else {})}))
+    _print_summary({**summary, **first, **({"also": others} if others else {})})
     sys.exit(error.exit_status)
 
 
@@ -245,9 +255,12 @@ def _share(text: str) -> float:
 
 def _date(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise argparse.ArgumentTypeError("must be a date as YYYY-MM-DD") from None
+    if not 2000 <= day.year < 2100:
+        raise argparse.ArgumentTypeError("must be a business date of this century")
+    return day
 
 
 class _Defaults:

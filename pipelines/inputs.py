@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines.settings import Settings
 from transforms.contract.load import load_contract
 from transforms.contract.model import Contract
-from transforms.errors import ExportError, StoreUnavailable, UsageError
+from transforms.errors import ExportError, Refused, StoreUnavailable, UsageError
 from transforms.export.sources import Source, check_header, format_of
 from transforms.policy.lint import check_policies
 from transforms.policy.load import load_policies
@@ -66,6 +67,9 @@ def find_sources(pattern: str, contract: Contract) -> tuple[Source, ...]:
     paths = sorted((metadata.path, metadata.size_in_bytes) for metadata in found)
     if not paths:
         raise ExportError("no file matches", place=pattern, hint="check --export", code="export-missing")
+    for path, _ in paths:
+        if "://" not in path and not Path(path).is_file():  # opening a named pipe would wait for ever
+            raise ExportError("not a regular file", place=path, hint="check --export", code="export-not-a-file")
     sources = tuple(Source(index, path, size, format_of(path)) for index, (path, size) in enumerate(paths))
     for source in sources:
         with open_binary(source.path) as stream:
@@ -103,6 +107,33 @@ def export_digest(sources: Iterable[Source]) -> str:
                 digest.update(chunk)
         total.update(digest.digest())
     return total.hexdigest()
+
+
+@contextmanager
+def unchanged(sources: tuple[Source, ...]) -> Iterator[str]:
+    """Gives the export's digest, and holds the export to it while the block runs.
+
+    Raises:
+        Refused: code `export-changed`: a file has another size or time after the block than before. What was read is then no
+            export that HR ever had.
+    """
+    before = _versions(sources)
+    yield export_digest(sources)
+    if _versions(sources) != before:
+        raise Refused(
+            "the export changed while it was read",
+            place=sources[0].path,
+            hint="run again when HR's export is complete",
+            code="export-changed",
+        )
+
+
+def _versions(sources: tuple[Source, ...]) -> list[tuple[int, float]]:
+    try:
+        found = [FileSystems.match([source.path])[0].metadata_list[0] for source in sources]
+    except Exception:  # noqa: BLE001 - each of Beam's filesystems raises errors of its own
+        raise StoreUnavailable("the export is gone", place=sources[0].path, hint="run again when it is complete") from None
+    return [(metadata.size_in_bytes, metadata.last_updated_in_seconds) for metadata in found]
 
 
 def open_binary(path: str) -> Any:

@@ -19,7 +19,7 @@ from pipelines.release.proof import CleanRelease, load_clean_release, write_proo
 from pipelines.release.stage_report import StageReport
 from pipelines.release.staging import Staging, open_staging
 from pipelines.release.store import DIRECTORY_MODE
-from pipelines.settings import Settings
+from pipelines.settings import Settings, check_apart
 from pipelines.stage import StagedRun, stage
 from pipelines.verify import verify
 from pipelines.watch import Report, Watch
@@ -105,6 +105,7 @@ def _actor() -> str:
 
 def _locked(settings: Settings, clock: Clock) -> AbstractContextManager[Staging]:
     harden_process()
+    check_apart(settings)
     # Before the umask of staging: suppliers' accounts must be able to pass through this one.
     make_directory(settings.out, DIRECTORY_MODE)
     return open_staging(settings.staging, clock())

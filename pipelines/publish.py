@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.inputs import Terms
+from pipelines.release.manifest import release_terms
 from pipelines.release.proof import CleanRelease
 from pipelines.release.publish import publish
 from pipelines.release.store import ReleaseStore
@@ -36,6 +37,8 @@ def publish_all(
     now = clock()
     signer = open_signing_key(settings.keys, now.date())
     store = ReleaseStore(settings.out, settings.records, open_verification_keys(settings.keys, now.date()))
+    for policy in terms.policies:  # what can be known beforehand holds all of them back
+        release_terms(policy, terms.contract, clean[policy.supplier].report, clean[policy.supplier].files)
     published = {}
     for policy in terms.policies:
         release = clean[policy.supplier]

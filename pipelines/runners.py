@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.release.files import store_unavailable
@@ -20,13 +21,19 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     """Beam's options from what followed `--` on the command line.
 
     Raises:
-        UsageError: an option that Beam does not know, or one that is unsafe here.
+        UsageError: a value that Beam refuses, a runner that it does not have, or an option that is unsafe here.
     """
     try:
         options = PipelineOptions(list(arguments))
         options.get_all_options()
     except SystemExit:
         raise UsageError("Beam refuses the options after --", hint="see Beam's documentation of the runner") from None
+    name = options.view_as(StandardOptions).runner
+    if name is not None:
+        try:
+            create_runner(name)
+        except (ImportError, ValueError, AttributeError):
+            raise UsageError("Beam has no runner of that name", hint="see Beam's documentation of its runners") from None
     if options.view_as(SetupOptions).save_main_session:
         raise UsageError(
             "save_main_session is refused", hint="it pickles the whole process, keys included; workers get the installed package"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from transforms.errors import UsageError
 
@@ -54,3 +55,29 @@ def read_defaults(path: Path) -> Mapping[str, str]:
         if not isinstance(value, str):
             raise UsageError("a default must be text", place=f"{path}: {key}", hint="put it in quotes")
     return found
+
+
+def check_apart(settings: Settings) -> None:
+    """Passes if nothing that suppliers must not see stands where they look [P10].
+
+    Keys stand outside `out` altogether; staging and records outside it, or below one of its directories whose name begins with a
+    dot, which are no supplier's.
+
+    Raises:
+        UsageError: code `inside-out`.
+    """
+    out = settings.out.resolve()
+    key_places = [Path(unquote(urlsplit(settings.keys).path))] if settings.keys.startswith("file:") else []
+    for path in (*key_places, settings.staging, settings.records):
+        place = path.resolve()
+        if place == out or (place.is_relative_to(out) and (path in key_places or not _is_hidden(place.relative_to(out)))):
+            raise UsageError(
+                "stands where suppliers look",
+                place=str(path),
+                hint="keep keys outside --out, and the rest outside it or below one of its directories that begin with a dot",
+                code="inside-out",
+            )
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.parts[0].startswith(".")

@@ -16,7 +16,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines.inputs import Terms, check_photo_store, export_digest, find_sources, read_terms
+from pipelines.inputs import Terms, check_photo_store, find_sources, read_terms, unchanged
 from pipelines.release.files import make_private_directory, remove, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
@@ -82,16 +82,18 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         area.begin()
     quarantine = _quarantine_file(settings)
     try:
-        with _attempts(staging, settings.date) as attempts, watch.staging(attempts):
+        with _attempts(staging, settings.date) as attempts, watch.staging(attempts), unchanged(sources) as digest:
             job = _Job(settings, terms.contract, tasks, sources, areas, str(attempts), quarantine, now.date())
             run_pipeline(job.build, settings.beam_options, in_process)
             result = json.loads((attempts / "result.json").read_text())
         _hold_limits(result, terms.contract, tasks)
-        reports = _write_reports(settings, terms, tasks, areas, result, export_digest(sources), notices)
+        reports = _write_reports(settings, terms, tasks, areas, result, digest, notices)
     except BaseException:
         for area in areas.values():
             area.wipe()
         raise
+    if not result["export"]["in"]:
+        notices = (*notices, "the export has no rows")
     return StagedRun(terms, result["export"], result["broken"], reports, (*terms.notices, *notices))
 
 

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from pipelines.inputs import Terms, find_sources, open_binary
+from pipelines.inputs import Terms, find_sources, open_binary, unchanged
 from pipelines.release.proof import CleanRelease, attest
+from pipelines.release.stage_report import fingerprint
 from pipelines.release.staging import Staging
 from pipelines.release.supplier_files import readme_text
 from pipelines.settings import Settings
 from pipelines.watch import Watch
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
+from transforms.errors import Refused
 from transforms.export.block import Block, gather
 from transforms.export.sources import Source, open_reader
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
@@ -33,7 +35,8 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> 
         A clean release for every supplier of the run; all of them passed.
 
     Raises:
-        Refused: code `leak`, with the rules and places of one supplier's findings.
+        Refused: code `leak`, with the rules and places of one supplier's findings; `stage-stale` if export, policy or contract
+            are others than when the views were staged; `export-changed`.
         Unavailable: nothing is staged for a supplier.
     """
     gates = {}
@@ -43,13 +46,16 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> 
     watch.say("views read", len(gates), len(gates))
     sources = find_sources(settings.export, terms.contract)
     unreadable = rows = 0
-    for block in _read(sources, terms.contract):
-        if block.broken.num_rows:
-            unreadable += len(block.broken.column(ROW_REF).unique())
+    with unchanged(sources) as digest:
         for gate in gates.values():
-            gate.look(block.rows)
-        rows += block.rows.num_rows
-        watch.say("rows searched", rows, 0)
+            gate.hold_to(digest)
+        for block in _read(sources, terms.contract):
+            if block.broken.num_rows:
+                unreadable += len(block.broken.column(ROW_REF).unique())
+            for gate in gates.values():
+                gate.look(block.rows)
+            rows += block.rows.num_rows
+            watch.say("rows searched", rows, 0)
     watch.say("rows searched", rows, rows)
     scans = [gate.scan for gate in gates.values()]
     return {supplier: gate.verdict(unreadable, scans) for supplier, gate in gates.items()}
@@ -61,13 +67,20 @@ class _Gate:
     def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy) -> None:
         self._policy = policy
         self._area = staging.area(settings.date, policy.supplier)
-        self._area.read_report()
+        self._report = self._area.read_report()
+        if (self._report.policy_sha256, self._report.contract_sha256) != (fingerprint(policy), fingerprint(terms.contract)):
+            raise _stale("policy or contract", policy.supplier)
         known_text = [readme_text(policy, terms.contract, settings.date)]
         self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
         self._match = Match(0)
         self._collected: list[pa.RecordBatch] = []
+
+    def hold_to(self, export_sha256: str) -> None:
+        """Refuses an export other than the one that was staged: a search of another one proves nothing."""
+        if self._report.export_sha256 != export_sha256:
+            raise _stale("the export", self._policy.supplier)
 
     def look(self, rows: pa.RecordBatch) -> None:
         self._match = add_matches((self._match, self._matcher.match(rows)))
@@ -90,3 +103,7 @@ def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:
     for source in sources:
         with open_binary(source.path) as stream:
             yield from gather(open_reader(source, stream, contract))
+
+
+def _stale(what: str, supplier: str) -> Refused:
+    return Refused(f"{what} changed after the view was staged", place=supplier, hint="stage again", code="stage-stale")
