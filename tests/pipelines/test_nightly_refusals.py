@@ -124,7 +124,7 @@ def test_a_second_run_at_once_ends_and_the_first_is_not_disturbed(
 ) -> None:
     first = site.start("run")
     attempts = site.staging / site.date.isoformat() / ".attempts"
-    wait_until(attempts.is_dir)
+    wait_until(lambda: attempts.is_dir() or first.poll() is not None)
     first.send_signal(signal.SIGSTOP)
     try:
         second = call(site.arguments("run"))
@@ -220,7 +220,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing_staged(
 ) -> None:
     process = site.start("run")
     attempts = site.staging / site.date.isoformat() / ".attempts"
-    wait_until(lambda: attempts.is_dir() and any(attempts.iterdir()))
+    wait_until(lambda: any(attempts.glob("*")) or process.poll() is not None)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, json.loads(stdout)["outcome"]) == (128 + number, "interrupted")
