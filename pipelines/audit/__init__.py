@@ -1,0 +1,1 @@
+"""Who may look behind a token, and the record of everybody who did."""
