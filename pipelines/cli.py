@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipelines import cli_resolving
+from pipelines.cli_defaults import Defaults
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
 if TYPE_CHECKING:
@@ -168,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_policies_commands(commands)
     _add_keys(commands)
+    cli_resolving.add_commands(commands, _Parser, _now)
     for name, handler, text in (
         ("run", _run_nightly, "stage, verify and publish every supplier's view"),
         ("stage", _stage, "read the export and write every view where no supplier can see it"),
@@ -263,34 +266,10 @@ def _date(text: str) -> date:
     return day
 
 
-class _Defaults:
-    """Flags first, then the defaults file."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        from pipelines.settings import DEFAULTS_FILE, read_defaults
-
-        self._options = options
-        self._file = read_defaults(Path(DEFAULTS_FILE))
-
-    def get(self, name: str) -> str | None:
-        value: str | None = getattr(self._options, name, None)
-        if value is None:
-            value = self._file.get(name)
-        if value == "":  # a shell's unset variable would name the working directory
-            raise UsageError(f"--{name} is empty", hint=f"leave the flag out to take {name} from supplier-views.toml")
-        return value
-
-    def require(self, name: str) -> str:
-        value = self.get(name)
-        if value is None:
-            raise UsageError(f"--{name} is missing", hint=f"give the flag, or set {name} in supplier-views.toml")
-        return value
-
-
 def _settings(options: argparse.Namespace) -> Settings:
     from pipelines.settings import Settings
 
-    values = _Defaults(options)
+    values = Defaults(options)
     out = Path(values.require("out"))
     return Settings(
         contract=Path(values.require("contract")),
@@ -363,7 +342,7 @@ def _check(options: argparse.Namespace) -> Summary:
     from transforms.policy.lint import check_policies
     from transforms.policy.load import load_policies
 
-    values = _Defaults(options)
+    values = Defaults(options)
     contract = load_contract(Path(values.require("contract")))
     policies = load_policies(Path(values.require("policies")))
     notices = check_policies(contract, policies)
@@ -380,7 +359,7 @@ def _explain(options: argparse.Namespace) -> None:
     from transforms.policy.lint import check_policies
     from transforms.policy.load import load_policies
 
-    values = _Defaults(options)
+    values = Defaults(options)
     contract = load_contract(Path(values.require("contract")))
     policies = load_policies(Path(values.require("policies")))
     check_policies(contract, policies)
@@ -396,7 +375,7 @@ def _keys(options: argparse.Namespace) -> Summary:
     from transforms.keyring.keyset import RESERVED
     from transforms.policy.load import load_policies
 
-    values = _Defaults(options)
+    values = Defaults(options)
     keys = values.require("keys")
     suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
     if options.action == "init":

@@ -224,7 +224,7 @@ class _Search:
                 found = find_people(
                     source, batch.column(self._contract.person_key), [batch.column(name) for name in source.of], symbols
                 )
-                shown = batch.select(list(self.shown)).take(pa.array(found.rows)).to_pylist() if found.rows.size else []
+                shown = batch.select(list(self.shown)).take(found.rows).to_pylist() if found.rows.size else []
                 for place, row in zip(found.wanted, shown, strict=True):
                     for text in texts[symbols[int(place)].as_py()]:
                         yield source, text, tuple(row[name] or "" for name in self.shown)
@@ -243,7 +243,8 @@ class _Search:
         self, policy: Policy, policies: Sequence[Policy], own: ResolvingKeys, opened: ExitStack
     ) -> tuple[list[TokenSource], tuple[str, ...]]:
         """Every source of every supplier whose keys open, and which suppliers' did not."""
-        sources, notices = [], []
+        sources: list[TokenSource] = []
+        notices: list[str] = []
         for other in policies:
             try:
                 keys = own if other is policy else opened.enter_context(

@@ -13,7 +13,7 @@ from transforms.errors import UsageError
 
 DEFAULTS_FILE = "supplier-views.toml"
 # The keys that the file may hold, which are the names of the flags.
-DEFAULTS = ("contract", "policies", "export", "photos", "keys", "out", "staging", "records")
+DEFAULTS = ("contract", "policies", "export", "photos", "keys", "out", "staging", "records", "authority", "checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
