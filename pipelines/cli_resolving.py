@@ -17,7 +17,7 @@ from transforms.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.audit.authority import Authority
-    from pipelines.resolve import Places
+    from pipelines.audit.desk import Places
     from transforms.contract.model import Contract
     from transforms.policy.model import Policy
 
@@ -30,12 +30,14 @@ WARNING = (
     "this call is in the audit log, whether it is answered or refused",
 )
 
+_LONGEST_LINE = 4096
 PURPOSES = ("supplier-reply", "operational-query", "subject-request", "incident", "investigation", "effectiveness-test")
 
 
 def add_commands(commands: Any, parser_class: type[argparse.ArgumentParser], now: Now) -> None:
-    """Adds `resolve` and `audit` to the command line."""
+    """Adds `resolve`, `subject` and `audit` to the command line."""
     _add_resolve(commands, now)
+    _add_subject(commands, now)
     _add_audit(commands, parser_class, now)
 
 
@@ -49,6 +51,19 @@ def _add_resolve(commands: Any, now: Now) -> None:
     resolve.add_argument("--export", metavar="GLOB")
     _add_case_flags(resolve)
     resolve.set_defaults(handler=lambda options: _resolve(options, now))
+
+
+def _add_subject(commands: Any, now: Now) -> None:
+    text = "list every view, epoch and date in which one person's token was released"
+    subject = commands.add_parser("subject", help=text, description=text)
+    subject.add_argument(
+        "--pay-number",
+        required=True,
+        metavar="FILE",
+        help="a file whose first line is the pay number; - is stdin, never the number",
+    )
+    _add_case_flags(subject)
+    subject.set_defaults(handler=lambda options: _subject(options, now))
 
 
 def _add_case_flags(command: argparse.ArgumentParser) -> None:
@@ -114,6 +129,7 @@ def _resolve(options: argparse.Namespace, now: Now) -> Summary:
     values = Defaults(options)
     places, contract, policies, authority = _terms(values)
     question = Question(
+        export=values.require("export"),
         supplier=options.supplier,
         texts=_tokens(options, authority.limits.tokens_per_call),
         actor=options.actor,
@@ -137,6 +153,48 @@ def _resolve(options: argparse.Namespace, now: Now) -> Summary:
     }
 
 
+def _subject(options: argparse.Namespace, now: Now) -> Summary:
+    from pipelines.audit.record import Purpose
+    from pipelines.subject import SubjectQuestion, find_subject, subject_inquiry
+
+    _warn()
+    values = Defaults(options)
+    places, contract, policies, authority = _terms(values)
+    question = SubjectQuestion(
+        person_key=_pay_number(options.pay_number),
+        actor=options.actor,
+        purpose=Purpose(options.purpose),
+        case=options.case,
+        approval=_approval(options),
+    )
+    if options.ask is not None:
+        return _ask(options, subject_inquiry(question))
+    _check_results(options)
+    answer = find_subject(question, places, Path(values.require("out")), contract, policies, authority, now())
+    _show(options, answer.table())
+    return {
+        "outcome": "answered",
+        "call": answer.call,
+        "case": options.case,
+        "purpose": options.purpose,
+        "releases": answer.counts,
+    }
+
+
+def _pay_number(source: str) -> str:
+    """The first line of a file or of stdin: an argument would be in every list of processes."""
+    try:
+        if source == "-":
+            return sys.stdin.readline(_LONGEST_LINE).strip()
+        with Path(source).open(encoding="utf-8") as file:
+            return file.readline(_LONGEST_LINE).strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            "--pay-number names no file that can be read",
+            hint="write the number into a file, or give it on stdin with --pay-number -; never on the command line",
+        ) from None
+
+
 def _warn() -> None:
     for line in WARNING:
         print(f"supplier-views: warning: {line}", file=sys.stderr)
@@ -144,7 +202,7 @@ def _warn() -> None:
 
 def _terms(values: Defaults) -> tuple[Places, Contract, tuple[Policy, ...], Authority]:
     from pipelines.audit.authority import load_authority
-    from pipelines.resolve import Places
+    from pipelines.audit.desk import Places
     from transforms.contract.load import load_contract
     from transforms.policy.lint import check_policies
     from transforms.policy.load import load_policies
@@ -153,7 +211,7 @@ def _terms(values: Defaults) -> tuple[Places, Contract, tuple[Policy, ...], Auth
     policies = tuple(load_policies(Path(values.require("policies"))))
     check_policies(contract, policies)
     authority = load_authority(Path(values.require("authority")))
-    places = Places(values.require("export"), values.require("keys"), _records(values), Path(values.require("checkpoints")))
+    places = Places(values.require("keys"), _records(values), Path(values.require("checkpoints")))
     return places, contract, policies, authority
 
 

@@ -11,14 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.audit.authority import Authority
 from pipelines.audit.checkpoint import Checkpoints
-from pipelines.audit.desk import admit
+from pipelines.audit.desk import Places, admit
 from pipelines.audit.inquiry import Inquiry, own_account
 from pipelines.audit.log import open_log
 from pipelines.audit.record import Command, Purpose
@@ -69,19 +68,13 @@ _LOOKED_FOR_ELSEWHERE = frozenset({Status.UNKNOWN, Status.UNKNOWN_PREFIX, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where resolving reads and writes; `checkpoints` is best on storage that this host's people cannot change."""
+class Question:
+    """What somebody wants to know, of which export (a glob).
+
+    `texts` are tokens as they were typed or sent, `approval` the bytes of an approval file.
+    """
 
     export: str
-    keys: str
-    records: Path
-    checkpoints: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody wants to know. `texts` are tokens as they were typed or sent, `approval` the bytes of an approval file."""
-
     supplier: str
     texts: tuple[str, ...]
     actor: str
@@ -159,7 +152,8 @@ def resolve(
         open_log(places.records, checkpoints, signer, authority.auditor) as log,
         admit(log, EventLog(places.records), inquiry, authority, question.approval, now) as ticket,
     ):
-        search = _Search(places, contract, (contract.person_key, *(n for n in authority.shows if n != contract.person_key)), now)
+        shown = tuple(dict.fromkeys((contract.person_key, *authority.shows)))
+        search = _Search(question.export, places, contract, shown, now)
         answers, notices = search.answer(inquiry.asked, policy, policies, for_incident=question.purpose is Purpose.INCIDENT)
         found = {answer.token: answer for answer in answers}
         in_order = tuple(found[token] for token in dict.fromkeys(map(_spelt, question.texts)))
@@ -170,7 +164,8 @@ def resolve(
 class _Search:
     """One search of the export."""
 
-    def __init__(self, places: Places, contract: Contract, shown: tuple[str, ...], now: datetime) -> None:
+    def __init__(self, export: str, places: Places, contract: Contract, shown: tuple[str, ...], now: datetime) -> None:
+        self._export = export
         self._places = places
         self._contract = contract
         self._day = now.date()
@@ -232,7 +227,7 @@ class _Search:
     def _rows(self) -> Iterator[pa.RecordBatch]:
         """The rows that keep the contract: no other row was ever given a token."""
         checker = RowChecker(self._contract)
-        for source in find_sources(self._places.export, self._contract):
+        for source in find_sources(self._export, self._contract):
             with open_binary(source.path) as stream:
                 for block in gather(open_reader(source, stream, self._contract)):
                     accepted = checker.check(block.rows).accepted

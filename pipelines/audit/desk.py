@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pipelines.audit.approval import Accepted, accept, request_of
@@ -22,6 +23,18 @@ from pipelines.release.events import Action, Event, EventLog
 from transforms.errors import InternalError, Refused, SupplierViewsError
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the desk works with: the URI of the keys, the records root, and where checkpoints go.
+
+    Checkpoints belong on storage that the people of this host cannot change.
+    """
+
+    keys: str
+    records: Path
+    checkpoints: Path
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from pipelines.audit.keys import Role, make_key
 from pipelines.audit.record import AuditRecord, Purpose
 from pipelines.cli_resolving import PURPOSES
 from pipelines.resolve import Status
+from pipelines.subject import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs" / "resolving.md").read_text(encoding="utf-8")
@@ -28,6 +29,10 @@ def named(text: str) -> list[str]:
 def test_the_manual_lists_every_purpose_and_status() -> None:
     assert named(section(MANUAL, "Asking")) == [*Purpose, *sorted(Status, key=named(section(MANUAL, "Asking")).index)]
     assert list(PURPOSES) == list(Purpose)
+
+
+def test_the_manual_lists_every_outcome_of_a_search() -> None:
+    assert named(section(MANUAL, "What was released about one person")) == list(Outcome)
 
 
 def test_the_manual_explains_every_code_of_the_audit_and_no_other() -> None:
