@@ -29,6 +29,7 @@ PAGES = (
     "Makefile",
     *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))),
 )
+GROUPS = ("keys", "audit")  # commands of commands
 SUPPLIERS = ("card-printer", "shift-rostering", "uniform")
 
 
@@ -62,7 +63,7 @@ def test_every_command_and_flag_that_a_page_names_exists(page: str) -> None:
     screens = _screens()
     for line in _commands(page):
         words = line.split()
-        name = "-".join(words[:2]) if words[0] == "keys" and len(words) > 1 and "|" not in words[1] else words[0]
+        name = "-".join(words[:2]) if words[0] in GROUPS and len(words) > 1 and "|" not in words[1] else words[0]
         assert name in screens, line
         assert set(re.findall(r"(?<!\S)--[a-z-]+", line)) <= screens[name], line
 
@@ -71,7 +72,7 @@ def test_every_command_is_on_some_page() -> None:
     named = {line.split()[0] for page in PAGES for line in _commands(page)}
     text = _text("README.md")
     named |= {phase for phase in ("stage", "verify", "publish") if f"`{phase}`" in text}
-    assert {name for name in _screens() if name.partition("-")[0] != "keys"} - {"supplier-views"} <= named
+    assert {name for name in _screens() if name.partition("-")[0] not in GROUPS} - {"supplier-views"} <= named
 
 
 def test_the_flags_that_the_first_page_shows_are_those_that_a_run_needs() -> None:

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from conftest import Call
 
 HELP = Path(__file__).parent / "help"
-COMMANDS = ("demo-data", "check", "explain", "keys", "run", "stage", "verify", "publish")
-SCREENS = ((), *((command,) for command in COMMANDS), *(("keys", action) for action in ("init", "list", "new-epoch")))
+COMMANDS = ("demo-data", "check", "explain", "keys", "resolve", "subject", "audit", "run", "stage", "verify", "publish")
+SCREENS = (
+    (),
+    *((command,) for command in COMMANDS),
+    *(("keys", action) for action in ("init", "list", "new-epoch")),
+    *(("audit", action) for action in ("verify", "read", "keygen", "approve")),
+)
 HEAVY = ("apache_beam", "cryptography", "numpy", "PIL", "pyarrow", "pydantic", "tqdm", "yaml")
 
 _SAYS_HELP = """
