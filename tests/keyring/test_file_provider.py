@@ -269,7 +269,7 @@ FORGERIES = {
     "cut": lambda text: text[: len(text) // 2],
     "not UTF-8": lambda text: text.replace("uniform", "uni\udcffform"),
     "not JSON": lambda text: text.replace("{", "[", 1),
-    "unknown version": lambda text: text.replace("keyset/1", "keyset/2"),
+    "unknown version": lambda text: text.replace("keyset/2", "keyset/3"),
     "unknown field": lambda text: text.replace("{", '{"note": "x",', 1),
     "unknown state": lambda text: text.replace('"active"', '"suspended"'),
     "unknown algorithm": lambda text: text.replace("CMAC", "GMAC"),

@@ -1,4 +1,4 @@
-"""What a custodian does with keysets: make them, list them, start a new epoch. No report holds a key."""
+"""What a custodian does with keysets: make them, list them, check them, start a new epoch. No report holds a key."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from dataclasses import dataclass
 from datetime import date
 
 from transforms.errors import KeyUnavailable
-from transforms.keyring.envelope import KEY_BYTES, unwrap_all, wrap_all
+from transforms.keyring.change import changing, publish_halves
+from transforms.keyring.envelope import KEY_BYTES, wrap_all
 from transforms.keyring.keyset import (
     INTERNAL,
     RESERVED,
-    SIGNING,
     Epoch,
     Keyset,
     State,
-    check_name,
     check_supplier,
     day_of,
     first_keyset,
     purpose_of,
 )
-from transforms.keyring.open import kek_notices, open_provider
+from transforms.keyring.ledger import Entry, Ledger, read_ledger, write_ledger
+from transforms.keyring.open import kek_notices, open_provider, read_current
 from transforms.keyring.provider import Provider
 from transforms.keyring.secret import SecretKey
-from transforms.keyring.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,15 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class KeysetRow:
-    """One keyset; `epochs` is empty for a supplier that has none yet. JSON-ready through `dataclasses.asdict`."""
+    """One keyset; JSON-ready through `dataclasses.asdict`.
+
+    `revision` counts its changes; it is 0, and `epochs` is empty, for a supplier that has none yet.
+    """
 
     name: str
     purpose: str
     algorithm: str
+    revision: int
     epochs: tuple[EpochRow, ...]
 
 
@@ -97,12 +100,16 @@ def init(uri: str, suppliers: Iterable[str], now: date) -> InitReport:
         provider.prepare(now)
         with provider.changing():
             present = set(provider.names())
+            if not present and provider.read_ledger() is None:
+                write_ledger(provider, Ledger({}))
+            ledger = read_ledger(provider)
             for name in names:
-                if name not in present and _create(provider, name, now):
-                    created.append(name)
-                else:
+                if name in present:
                     kept.append(name)
-            _publish(provider)
+                    continue
+                ledger = _create(provider, name, now, ledger)
+                created.append(name)
+            publish_halves(provider, ledger)
         return InitReport(tuple(created), tuple(kept), kek_notices(provider, now))
 
 
@@ -115,16 +122,17 @@ def list_keysets(uri: str, suppliers: Iterable[str] | None, now: date) -> ListRe
     rows = []
     notices = []
     with closing(open_provider(uri)) as provider:
+        ledger = read_ledger(provider)
         present = provider.names()
         for name in sorted(wanted.union(present)):
             if name not in present:
-                rows.append(_row(name, (), now))
+                rows.append(_row(name, 0, (), now))
                 notices.append(f"{name} has no keyset yet")
                 continue
-            wrapped = provider.read(name)
-            for key in unwrap_all(provider, wrapped).values():
+            wrapped, keys = read_current(provider, name, ledger)
+            for key in keys.values():
                 key.wipe()
-            rows.append(_row(name, wrapped.keyset.epochs, now))
+            rows.append(_row(name, wrapped.revision, wrapped.keyset.epochs, now))
             notices.extend(_notices(wrapped.keyset, now))
         notices.extend(kek_notices(provider, now))
     return ListReport(tuple(rows), tuple(notices))
@@ -136,44 +144,56 @@ def new_epoch(uri: str, name: str, now: date) -> NewEpochReport:
     Errors: UsageError; KeyUnavailable if the keyset is missing or cannot be trusted, if the key-encryption key is too old to
     wrap, or if the clock was set back; StoreUnavailable, with the old keyset untouched.
     """
-    check_name(name)
-    with closing(open_provider(uri)) as provider, provider.changing():
-        wrapped = provider.read(name)
-        keys = unwrap_all(provider, wrapped)
-        keyset = wrapped.keyset.with_new_epoch(now)
+    with changing(uri, name) as change:
+        keyset = change.keyset.with_new_epoch(now)
         epoch = keyset.epochs[-1]
-        keys[epoch.number] = SecretKey.random(KEY_BYTES)
-        _check_kek(provider, now)
-        provider.replace(wrap_all(provider, keyset, keys))
-        for key in keys.values():
-            key.wipe()
-        if name == SIGNING:
-            _publish(provider)
-        before = next((old.number for old in wrapped.keyset.epochs if old.state is State.ACTIVE), None)
+        _check_kek(change.provider, now)
+        change.keys[epoch.number] = SecretKey.random(KEY_BYTES)
+        change.keep(keyset)
+        before = next((old.number for old in change.keyset.epochs if old.state is State.ACTIVE), None)
         return NewEpochReport(
-            name, epoch.number, before, epoch.activates.isoformat(), epoch.expires.isoformat(), kek_notices(provider, now)
+            name, epoch.number, before, epoch.activates.isoformat(), epoch.expires.isoformat(), kek_notices(change.provider, now)
         )
 
 
-def _create(provider: Provider, name: str, now: date) -> bool:
+def check_keysets(uri: str, suppliers: Iterable[str], now: date) -> ListReport:
+    """As `list_keysets`, but refuses what would stop a run on that day: a keyset that is missing or has no usable epoch.
+
+    Notices name what expires soon, and every key that is kept after the end of its resolve-only period.
+
+    Errors: UsageError; KeyUnavailable.
+    """
+    report = list_keysets(uri, suppliers, now)
+    overdue: list[str] = []
+    with closing(open_provider(uri)) as provider:
+        for row in report.keysets:
+            if not row.epochs:
+                raise KeyUnavailable(
+                    f"the keyset of {row.name} is missing",
+                    place=provider.place(row.name),
+                    hint="make it with supplier-views keys init",
+                    code="key-file-missing",
+                )
+            keyset = provider.read(row.name).keyset
+            keyset.active(now)
+            overdue.extend(
+                f"{row.name}, epoch {epoch.number}, is due to be destroyed since {epoch.resolves_until}"
+                for epoch in keyset.epochs
+                if epoch.state in (State.DEACTIVATED, State.COMPROMISED) and day_of(now) >= epoch.resolves_until
+            )
+    return ListReport(report.keysets, (*report.notices, *overdue))
+
+
+def _create(provider: Provider, name: str, now: date, ledger: Ledger) -> Ledger:
     _check_kek(provider, now)
-    keyset = first_keyset(name, now)
+    lost = ledger.entries.get(name, Entry(0, 0))
+    keyset = first_keyset(name, now, lost.epoch + 1)  # a number never means two keys, even when a keyset was lost
     with SecretKey.random(KEY_BYTES) as key:
-        return provider.create(wrap_all(provider, keyset, {keyset.epochs[-1].number: key}))
-
-
-def _publish(provider: Provider) -> None:
-    """Writes the public halves anew from the keyset, which also mends what a dead new-epoch left behind."""
-    wrapped = provider.read(SIGNING)
-    keys = unwrap_all(provider, wrapped)
-    for epoch in wrapped.keyset.epochs:
-        if epoch.number not in keys:
-            continue
-        with keys[epoch.number] as seed:
-            pem = SigningKey(seed, epoch.number).public_pem()
-        provider.publish(f"{SIGNING}-{epoch.number}", pem)
-        if epoch.state is State.ACTIVE:
-            provider.publish(SIGNING, pem)
+        wrapped = wrap_all(provider, keyset, {keyset.epochs[-1].number: key}, lost.revision + 1)
+    provider.create(wrapped)
+    noted = ledger.noting(wrapped)
+    write_ledger(provider, noted)
+    return noted
 
 
 def _check_kek(provider: Provider, now: date) -> None:
@@ -182,7 +202,7 @@ def _check_kek(provider: Provider, now: date) -> None:
         raise KeyUnavailable(
             f"the key-encryption key may not wrap new keys since {expires}",
             place=provider.place(INTERNAL),
-            hint="keysets that are there still open; see keys/README.md for how to move to a new store",
+            hint="keysets that are there still open; move to a new key-encryption key with supplier-views keys rewrap",
             code="kek-expired",
         )
 
@@ -194,9 +214,10 @@ def _notices(keyset: Keyset, now: date) -> tuple[str, ...]:
         return (str(refusal),)
 
 
-def _row(name: str, epochs: tuple[Epoch, ...], now: date) -> KeysetRow:
+def _row(name: str, revision: int, epochs: tuple[Epoch, ...], now: date) -> KeysetRow:
     purpose = purpose_of(name)
-    return KeysetRow(name, purpose.value, purpose.algorithm, tuple(_epoch_row(epoch, day_of(now)) for epoch in epochs))
+    rows = tuple(_epoch_row(epoch, day_of(now)) for epoch in epochs)
+    return KeysetRow(name, purpose.value, purpose.algorithm, revision, rows)
 
 
 def _epoch_row(epoch: Epoch, day: date) -> EpochRow:

@@ -1,6 +1,6 @@
-"""The two files of a key directory as JSON: a keyset, and the header of the key-encryption key.
+"""The files of a key directory as JSON: a keyset, the ledger of revisions, and the header of the key-encryption key.
 
-What the fields mean is in keys/README.md. Only this edge is pydantic; inside, keysets are frozen dataclasses.
+What the fields mean is in docs/spec/keysets.md. Only this edge is pydantic; inside, keysets are frozen dataclasses.
 """
 
 from __future__ import annotations
@@ -48,10 +48,28 @@ class _EpochDocument(_Document):
 
 
 class _KeysetDocument(_Document):
-    format: Literal["supplier-views/keyset/1"]
+    format: Literal["supplier-views/keyset/2"]
     supplier: str
     algorithm: str
+    revision: Annotated[int, Field(strict=True, ge=1)]
     epochs: Annotated[tuple[_EpochDocument, ...], Field(min_length=1, max_length=1000)]
+    seal: Annotated[_Base64, Field(min_length=1, max_length=4096)]
+
+
+class EntryDocument(_Document):
+    """The revision that a keyset reached, and the highest epoch that it ever had."""
+
+    supplier: str
+    revision: Annotated[int, Field(strict=True, ge=1)]
+    epoch: Annotated[int, Field(strict=True, ge=1, le=9999)]
+
+
+class LedgerDocument(_Document):
+    """The ledger of a store's revisions, sealed."""
+
+    format: Literal["supplier-views/revisions/1"]
+    keysets: tuple[EntryDocument, ...]
+    seal: Annotated[_Base64, Field(min_length=1, max_length=4096)]
 
 
 class Argon2Parameters(_Document):
@@ -92,7 +110,7 @@ def parse_keyset(content: bytes | bytearray, name: str, place: Path) -> WrappedK
     if any((e.state is State.DESTROYED) != (e.wrapped_key is None) for e in document.epochs):
         raise _invalid(place, "an epoch lacks its wrapped key, or is destroyed and still has one")
     wrapped = {e.epoch: e.wrapped_key for e in document.epochs if e.wrapped_key is not None}
-    return WrappedKeyset(Keyset(name, epochs), wrapped)
+    return WrappedKeyset(Keyset(name, epochs), wrapped, document.revision, document.seal)
 
 
 def format_keyset(wrapped: WrappedKeyset) -> bytes:
@@ -103,6 +121,7 @@ def format_keyset(wrapped: WrappedKeyset) -> bytes:
             format=FORMAT,
             supplier=keyset.supplier,
             algorithm=keyset.purpose.algorithm,
+            revision=wrapped.revision,
             epochs=tuple(
                 _EpochDocument(
                     epoch=epoch.number,
@@ -114,8 +133,19 @@ def format_keyset(wrapped: WrappedKeyset) -> bytes:
                 )
                 for epoch in keyset.epochs
             ),
+            seal=wrapped.seal,
         )
     )
+
+
+def parse_ledger(content: bytes, place: str) -> LedgerDocument:
+    """The ledger in a file; its seal is not checked here. Errors: KeyUnavailable, with the code `keyset-invalid`."""
+    return _parse(LedgerDocument, content, Path(place))
+
+
+def format_ledger(document: LedgerDocument) -> bytes:
+    """The file of that ledger."""
+    return _format(document)
 
 
 def parse_kek(content: bytes | bytearray, place: Path) -> KekDocument:

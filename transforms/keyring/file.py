@@ -6,6 +6,7 @@
       kek.json                   0600  header of the key-encryption key (KEK)
       kek.key                    0600  the KEK itself, 32 random bytes; absent where a passphrase opens the store
       SUPPLIER.keyset.json       0600  wrapped keys, one file a supplier, and internal and signing of the force
+      revisions.json             0600  ledger: the revision that each keyset reached
       signing.pub                0644  public half of the active manifest key; signing-N.pub that of epoch N
 
 Wrapping is AES-256-GCM (SP 800-38D) under a random 96-bit nonce, which allows 2**32 wrappings under one KEK. A passphrase becomes a
@@ -41,6 +42,7 @@ from transforms.keyring.provider import WrappedKeyset
 from transforms.keyring.secret import SecretKey, Unshareable
 
 _SUFFIX: Final = ".keyset.json"
+_LEDGER: Final = "revisions.json"
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _MAX_FILE: Final = 8 * 1024 * 1024
@@ -107,7 +109,22 @@ class FileProvider(Unshareable):
     def replace(self, keyset: WrappedKeyset) -> None:
         """Keeps a keyset in the place of an older one."""
         name = check_name(keyset.keyset.supplier)
-        privatefile.replace_whole(self._directory / f"{name}{_SUFFIX}", format_keyset(keyset))
+        privatefile.replace_whole(self._directory / f"{name}{_SUFFIX}", format_keyset(keyset), overwrite=True)
+
+    def place_of_ledger(self) -> str:
+        """The path of the ledger's file."""
+        return str(self._directory / _LEDGER)
+
+    def read_ledger(self) -> bytes | None:
+        """The bytes of DIR/revisions.json, None where there is none."""
+        privatefile.check_private_directory(self._directory)
+        if not os.path.lexists(self._directory / _LEDGER):
+            return None
+        return bytes(privatefile.read_private(self._directory / _LEDGER, _MAX_FILE, what="ledger of revisions"))
+
+    def replace_ledger(self, ledger: bytes) -> None:
+        """Keeps DIR/revisions.json."""
+        privatefile.replace_whole(self._directory / _LEDGER, ledger)
 
     def publish(self, name: str, public: bytes) -> None:
         """Writes DIR/NAME.pub with mode 0644."""

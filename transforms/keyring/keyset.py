@@ -131,7 +131,12 @@ class Epoch:
         Errors: KeyUnavailable where SP 800-57 has no such transition.
         """
         if state not in TRANSITIONS[self.state]:
-            raise KeyUnavailable(f"epoch {self.number} cannot go from {self.state} to {state}", code="key-state")
+            ways = " or ".join(sorted(TRANSITIONS[self.state])) or "nowhere"
+            raise KeyUnavailable(
+                f"epoch {self.number} cannot go from {self.state} to {state}",
+                hint=f"from {self.state} it can go to {ways}",
+                code="key-state",
+            )
         expires = min(self.expires, max(day_of(now), self.activates)) if self.state is State.ACTIVE else self.expires
         return replace(self, state=state, expires=expires)
 
@@ -233,13 +238,31 @@ class Keyset:
         old = tuple(epoch.moved_to(State.DEACTIVATED, day) if epoch.state is State.ACTIVE else epoch for epoch in self.epochs)
         return Keyset(self.supplier, (*old, _active_epoch(last.number + 1, day, self.purpose)))
 
+    def moved(self, state: State, now: date, number: int | None = None) -> Keyset:
+        """This keyset with one epoch, or where no number is given every epoch that is not in it yet, moved to that state.
+
+        Destroyed epochs are left alone unless they are named. Errors: KeyUnavailable, with the code `key-unknown-epoch`, or
+        `key-state` where SP 800-57 has no such transition or there is nothing to move.
+        """
+        if number is None:
+            numbers = {epoch.number for epoch in self.epochs if epoch.state not in (state, State.DESTROYED)}
+        else:
+            numbers = {number} & {epoch.number for epoch in self.epochs}
+            if not numbers:
+                raise self._refusal(
+                    f"there is no epoch {number}", "key-unknown-epoch", "list the epochs with supplier-views keys list"
+                )
+        if not numbers:
+            raise self._refusal(f"no epoch is left to become {state}", "key-state", "see supplier-views keys list")
+        return Keyset(self.supplier, tuple(e.moved_to(state, now) if e.number in numbers else e for e in self.epochs))
+
     def _refusal(self, rule: str, code: str, hint: str) -> KeyUnavailable:
         return KeyUnavailable(rule, place=f"keyset {self.supplier}", hint=hint, code=code)
 
 
-def first_keyset(name: str, now: date) -> Keyset:
-    """A keyset with epoch 1, active from that day for as long as its purpose allows."""
-    return Keyset(name, (_active_epoch(1, day_of(now), purpose_of(name)),))
+def first_keyset(name: str, now: date, number: int = 1) -> Keyset:
+    """A keyset with one epoch, active from that day for as long as its purpose allows."""
+    return Keyset(name, (_active_epoch(number, day_of(now), purpose_of(name)),))
 
 
 def _active_epoch(number: int, day: date, purpose: Purpose) -> Epoch:

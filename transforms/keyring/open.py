@@ -14,7 +14,8 @@ from transforms.errors import KeyUnavailable
 from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.file import FileProvider
 from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, State, check_supplier, day_of
-from transforms.keyring.provider import Provider
+from transforms.keyring.ledger import Ledger, read_ledger
+from transforms.keyring.provider import Provider, WrappedKeyset
 from transforms.keyring.secret import SecretKey, Unshareable
 from transforms.keyring.signing import SigningKey
 
@@ -105,6 +106,29 @@ def own_key_notices(uri: str, now: date) -> tuple[str, ...]:
     return tuple(notices)
 
 
+def read_current(provider: Provider, name: str, ledger: Ledger | None = None) -> tuple[WrappedKeyset, dict[int, SecretKey]]:
+    """A keyset with its keys, proven to be whole and the last that its store knows of.
+
+    Errors: KeyUnavailable, with the codes of `read_ledger` and `unwrap_all`, or `keyset-rolled-back`.
+    """
+    known = ledger or read_ledger(provider)
+    wrapped = provider.read(name)
+    keys = unwrap_all(provider, wrapped)
+    try:
+        known.check(wrapped, provider.place(name))
+    except KeyUnavailable:
+        for key in keys.values():
+            key.wipe()
+        raise
+    return wrapped, keys
+
+
+def open_ledger(uri: str) -> Ledger:
+    """The ledger of a store, proven by its seal. Errors: as `read_ledger`."""
+    with closing(open_provider(uri)) as provider:
+        return read_ledger(provider)
+
+
 def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
     """Whether the key-encryption key has `WARN_DAYS` days or fewer left to wrap with, or none."""
     expires = provider.kek_expires()
@@ -116,6 +140,5 @@ def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
 
 def _open(uri: str, name: str, now: date) -> OpenKeyset:
     with closing(open_provider(uri)) as provider:
-        wrapped = provider.read(name)
-        keys = unwrap_all(provider, wrapped)
+        wrapped, keys = read_current(provider, name)
         return OpenKeyset(wrapped.keyset, keys, now, (*wrapped.keyset.notices(now), *kek_notices(provider, now)))

@@ -133,10 +133,22 @@ def create_whole(path: Path, content: bytes | memoryview, mode: int = 0o600) -> 
     return True
 
 
-def replace_whole(path: Path, content: bytes | memoryview, mode: int = 0o600) -> None:
-    """Writes a file in the place of an older one, durably and in one step. Errors: StoreUnavailable; the older one is whole."""
-    with _written(path, content, mode) as temporary:
+def replace_whole(path: Path, content: bytes | memoryview, mode: int = 0o600, *, overwrite: bool = False) -> None:
+    """Writes a file in the place of an older one, durably and in one step. Errors: StoreUnavailable; the older one is whole.
+
+    With `overwrite`, zeros are then written over the older file's bytes. That is the best that can be asked of a file system: one
+    that copies on write, a snapshot or a solid-state disk keeps them, still wrapped.
+    """
+    with _written(path, content, mode) as temporary, contextlib.ExitStack() as older:
+        descriptor = None
+        if overwrite:
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                older.callback(os.close, descriptor)
         temporary.rename(path)
+        if descriptor is not None:
+            os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+            os.fsync(descriptor)
 
 
 @contextlib.contextmanager

@@ -18,10 +18,15 @@ from transforms.keyring.secret import SecretKey
 
 @dataclass(frozen=True, slots=True)
 class WrappedKeyset:
-    """A keyset and, for each epoch that is not destroyed, its key as the provider wrapped it."""
+    """A keyset and, for each epoch that is not destroyed, its key as the provider wrapped it.
+
+    `revision` counts the changes of this keyset, from 1; `seal` authenticates all of it, destroyed epochs too.
+    """
 
     keyset: Keyset
     wrapped: Mapping[int, bytes]
+    revision: int
+    seal: bytes
 
 
 class Provider(Protocol):
@@ -49,7 +54,16 @@ class Provider(Protocol):
         """Keeps a new keyset; False, and nothing is changed, if the name is taken."""
 
     def replace(self, keyset: WrappedKeyset) -> None:
-        """Keeps a keyset in the place of an older one, in one step."""
+        """Keeps a keyset in the place of an older one, in one step; the older one's bytes are overwritten as well as that goes."""
+
+    def place_of_ledger(self) -> str:
+        """Where the ledger of revisions is kept, for messages."""
+
+    def read_ledger(self) -> bytes | None:
+        """The ledger of revisions as it was kept last; None where there is none."""
+
+    def replace_ledger(self, ledger: bytes) -> None:
+        """Keeps a ledger in the place of an older one, in one step."""
 
     def publish(self, name: str, public: bytes) -> None:
         """Puts a public half where everybody may read it, in one step."""
