@@ -212,7 +212,8 @@ def _add_policies_commands(commands: Any) -> None:
 
 
 def _add_keys(commands: Any) -> None:
-    keys = commands.add_parser("keys", help="make, list and rotate keysets", description="make, list and rotate keysets")
+    text = "make, list, check, rotate, end, move and destroy keysets"
+    keys = commands.add_parser("keys", help=text, description=text)
     actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
     for name, text in (
         ("init", "make the keysets that are missing, one a supplier"),
@@ -225,6 +226,29 @@ def _add_keys(commands: Any) -> None:
         if name == "new-epoch":
             action.add_argument("--supplier", required=True, metavar="NAME")
         action.set_defaults(handler=_keys)
+    later = {}
+    for name, text in (
+        ("check", "refuse what would stop a run today: lost, edited, put back, expired"),
+        ("deactivate", "end the active epoch of one keyset; its tokens still resolve"),
+        ("compromise", "mark epochs as exposed, and name every release that went out under them"),
+        ("destroy", "remove wrapped keys for good; nobody can turn their tokens back"),
+        ("rewrap", "move every keyset to a new store and key-encryption key; no token changes"),
+    ):
+        later[name] = actions.add_parser(name, help=text, description=text)
+        later[name].add_argument("--keys", metavar="URI")
+        later[name].set_defaults(handler=_keys_lifecycle)
+    check, deactivate, compromised, destroy, rewrap = later.values()
+    check.add_argument("--policies", metavar="DIR")
+    for action in (deactivate, compromised, destroy):
+        action.add_argument("--supplier", required=True, metavar="NAME", help="a supplier, internal or signing")
+    for action in (check, compromised, destroy):
+        action.add_argument("--records", metavar="DIR", help="default: OUT/.records")
+        action.add_argument("--out", metavar="DIR", help="where releases are")
+    compromised.add_argument("--epoch", type=_count, metavar="N", help="default: every epoch that is not destroyed")
+    which = destroy.add_mutually_exclusive_group(required=True)
+    which.add_argument("--epoch", type=_count, metavar="N")
+    which.add_argument("--all-epochs", action="store_true")
+    rewrap.add_argument("--to", required=True, metavar="URI", help="a store that does not exist yet")
 
 
 def _add_run_flags(command: argparse.ArgumentParser) -> None:
@@ -386,6 +410,40 @@ def _keys(options: argparse.Namespace) -> Summary:
     if options.supplier not in names:
         raise UsageError("no keyset has that name", hint=f"known: {', '.join(names)}")
     return {"outcome": "rotated", **asdict(admin.new_epoch(keys, options.supplier, _now()))}
+
+
+def _keys_lifecycle(options: argparse.Namespace) -> Summary:
+    from pipelines.actor import actor_name
+    from pipelines.incident import compromise_keyset, destroy_keyset
+    from pipelines.key_witness import check_seen
+    from transforms.keyring import admin, lifecycle
+    from transforms.keyring.hardening import harden_process
+    from transforms.keyring.rewrap import rewrap
+    from transforms.policy.load import load_policies
+
+    harden_process()
+    values = _Defaults(options)
+    keys, now = values.require("keys"), _now()
+    match options.action:
+        case "deactivate":
+            return {"outcome": "deactivated", **asdict(lifecycle.deactivate(keys, options.supplier, now))}
+        case "compromise":
+            found = compromise_keyset(keys, _records(values), options.supplier, options.epoch, now)
+            return {"outcome": "compromised", **found}
+        case "destroy":
+            done = destroy_keyset(keys, _records(values), options.supplier, options.epoch, actor_name(), now)
+            return {"outcome": "destroyed", **done}
+        case "rewrap":
+            return {"outcome": "rewrapped", **asdict(rewrap(keys, options.to, now))}
+    suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
+    report = admin.check_keysets(keys, suppliers, now)
+    check_seen(keys, _records(values), now)
+    return {"outcome": "clean", **asdict(report)}
+
+
+def _records(values: _Defaults) -> Path:
+    records = values.get("records")
+    return Path(records) if records else Path(values.require("out")) / ".records"
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from pipelines.actor import actor_name
 from pipelines.inputs import Terms, read_terms
+from pipelines.key_witness import witness_keysets
 from pipelines.publish import Published, publish_all
 from pipelines.release.events import Action, Event, EventLog
 from pipelines.release.files import make_directory
@@ -48,6 +48,7 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     """
     own = _own_key_notices(settings, clock)
     with _locked(settings, clock) as staging:
+        witness_keysets(settings.keys, settings.records, clock())
         staged = _stage(settings, clock, staging, report)
         with _wiped_at_end(settings, staged.terms, staging):
             clean = verify(settings, staged.terms, staging, Watch(report))
@@ -58,6 +59,7 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Stages the views; nothing is visible to a supplier. Returns the summary of `run` without releases."""
     with _locked(settings, clock) as staging:
+        witness_keysets(settings.keys, settings.records, clock())
         staged = _stage(settings, clock, staging, report)
     return {"outcome": "staged", **_summary(settings, staged.terms, staged.reports, {}, staged.notices, staged)}
 
@@ -80,6 +82,7 @@ def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Publishes what `verify_only` proved; every staged file is hashed again first."""
     own = _own_key_notices(settings, clock)
     with _locked(settings, clock) as staging:
+        witness_keysets(settings.keys, settings.records, clock())
         terms = read_terms(settings)
         with _wiped_if_refused(settings, terms, staging):
             clean = _load_proofs(settings, terms, staging, clock)
@@ -95,14 +98,6 @@ def _own_key_notices(settings: Settings, clock: Clock) -> tuple[str, ...]:
     return own_key_notices(settings.keys, clock().date())
 
 
-def _actor() -> str:
-    """Who runs this, for the force's records: the account's name, or its number where the system knows no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
 def _locked(settings: Settings, clock: Clock) -> AbstractContextManager[Staging]:
     harden_process()
     check_apart(settings)
@@ -114,7 +109,7 @@ def _locked(settings: Settings, clock: Clock) -> AbstractContextManager[Staging]
 def _stage(settings: Settings, clock: Clock, staging: Staging, report: Report) -> StagedRun:
     now = clock()
     events = EventLog(settings.records)
-    events.append(Event(Action.COLLECTION, when=now, actor=_actor(), date=settings.date))
+    events.append(Event(Action.COLLECTION, when=now, actor=actor_name(), date=settings.date))
     return stage(settings, now, staging, Watch(report))
 
 
@@ -143,7 +138,7 @@ def _wipe(settings: Settings, terms: Terms, staging: Staging) -> None:
 
 
 def _publish(settings: Settings, terms: Terms, clean: Mapping[str, CleanRelease], clock: Clock) -> Mapping[str, Published]:
-    published = publish_all(settings, terms, clean, clock, _actor())
+    published = publish_all(settings, terms, clean, clock, actor_name())
     outcomes = {supplier: release.outcome for supplier, release in published.items()}
     signer = open_signing_key(settings.keys, clock().date())
     write_heartbeat(settings.records, Heartbeat(clock(), settings.date, outcomes), signer)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 HELP = Path(__file__).parent / "help"
 COMMANDS = ("demo-data", "check", "explain", "keys", "resolve", "subject", "audit", "run", "stage", "verify", "publish")
+KEYS = ("init", "list", "new-epoch", "check", "deactivate", "compromise", "destroy", "rewrap")
 SCREENS = (
     (),
     *((command,) for command in COMMANDS),
-    *(("keys", action) for action in ("init", "list", "new-epoch")),
+    *(("keys", action) for action in KEYS),
     *(("audit", action) for action in ("verify", "read", "keygen", "approve")),
 )
 HEAVY = ("apache_beam", "cryptography", "numpy", "PIL", "pyarrow", "pydantic", "tqdm", "yaml")
