@@ -11,7 +11,7 @@ from transforms.errors import KeyUnavailable, UsageError
 from transforms.keyring.admin import check_keysets, init, new_epoch
 from transforms.keyring.keyset import State
 from transforms.keyring.lifecycle import compromise, deactivate, destroy
-from transforms.keyring.open import open_keyset, open_signing_key, open_verification_keys
+from transforms.keyring.open import open_keyset
 from transforms.keyring.rewrap import rewrap
 
 MADE = date(2026, 11, 24)
@@ -125,14 +125,6 @@ def test_compromise_reaches_every_epoch_that_still_has_a_key(uri):
     destroy(uri, "uniform", 1, MADE)
     new_epoch(uri, "uniform", MADE)
     assert compromise(uri, "uniform", None, MADE).moved == (2, 3)
-
-
-def test_what_a_compromised_signing_key_signed_proves_nothing_from_then_on(uri):
-    old = open_signing_key(uri, MADE).public_bytes()
-    compromise(uri, "signing", 1, MADE)
-    new_epoch(uri, "signing", MADE)
-    assert open_verification_keys(uri, MADE) == (open_signing_key(uri, MADE).public_bytes(),)
-    assert old not in open_verification_keys(uri, MADE)
 
 
 def test_a_key_encryption_key_at_its_end_still_lets_keys_be_ended(uri):

@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from transforms.errors import InternalError, KeyUnavailable
 from transforms.keyring.admin import init, new_epoch
-from transforms.keyring.envelope import unwrap_all, wrap_all
 from transforms.keyring.keyref import KeyRef
-from transforms.keyring.keyset import State
+from transforms.keyring.lifecycle import compromise
 from transforms.keyring.open import (
     open_fingerprint_key,
     open_keyset,
-    open_provider,
     open_signing_key,
     open_verification_keys,
     own_key_notices,
@@ -180,11 +176,7 @@ def test_signatures_of_every_epoch_that_is_not_compromised_count(uri):
     new_epoch(uri, "signing", MADE + DAY)
     second = open_signing_key(uri, MADE + DAY).public_bytes()
     assert open_verification_keys(uri, MADE + DAY) == (second, first)
-    with closing(open_provider(uri)) as provider:
-        wrapped = provider.read("signing")
-        old, active = wrapped.keyset.epochs
-        exposed = replace(wrapped.keyset, epochs=(old.moved_to(State.COMPROMISED, MADE + DAY), active))
-        provider.replace(wrap_all(provider, exposed, unwrap_all(provider, wrapped)))
+    compromise(uri, "signing", 1, MADE + DAY)
     assert open_verification_keys(uri, MADE + DAY) == (second,)
 
 
