@@ -225,6 +225,7 @@ def _add_keys(commands: Any) -> None:
         action.add_argument("--policies", metavar="DIR")
         if name == "new-epoch":
             action.add_argument("--supplier", required=True, metavar="NAME")
+            action.add_argument("--rehearse", action="store_true", help="say what would change, and write nothing")
         action.set_defaults(handler=_keys)
     later = {}
     for name, text in (
@@ -401,7 +402,8 @@ def _keys(options: argparse.Namespace) -> Summary:
 
     values = Defaults(options)
     keys = values.require("keys")
-    suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
+    policies = load_policies(Path(values.require("policies")))
+    suppliers = [policy.supplier for policy in policies]
     if options.action == "init":
         return {"outcome": "made", **asdict(admin.init(keys, suppliers, _now()))}
     if options.action == "list":
@@ -409,7 +411,15 @@ def _keys(options: argparse.Namespace) -> Summary:
     names = (*suppliers, *sorted(RESERVED))
     if options.supplier not in names:
         raise UsageError("no keyset has that name", hint=f"known: {', '.join(names)}")
-    return {"outcome": "rotated", **asdict(admin.new_epoch(keys, options.supplier, _now()))}
+    report = admin.new_epoch(keys, options.supplier, _now(), rehearse=options.rehearse)
+    summary = {"outcome": "rehearsed" if options.rehearse else "rotated", **asdict(report)}
+    for policy in policies:
+        if policy.supplier == options.supplier:
+            summary |= {
+                "tokens_begin": f"{policy.token_prefix}{report.epoch}",
+                "columns": [column.name for column in policy.tokens],
+            }
+    return summary
 
 
 def _keys_lifecycle(options: argparse.Namespace) -> Summary:

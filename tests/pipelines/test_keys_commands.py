@@ -59,6 +59,17 @@ def test_an_active_key_is_not_destroyed_before_it_is_deactivated(custodian):
     assert custodian.types("destroy", "--supplier", "uniform", "--epoch", "1")[0] == 0
 
 
+def test_a_rehearsed_rotation_says_what_the_real_one_does_and_writes_nothing(custodian, tmp_path):
+    before = {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
+    _, rehearsed = custodian.types("new-epoch", "--supplier", "uniform", "--rehearse")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()} == before
+    _, real = custodian.types("new-epoch", "--supplier", "uniform")
+    assert (rehearsed.pop("outcome"), real.pop("outcome")) == ("rehearsed", "rotated")
+    assert rehearsed == real
+    assert real["tokens_begin"].endswith("2")
+    assert real["columns"]
+
+
 def test_destroy_does_not_guess_which_epochs_are_meant(custodian):
     status, refused = custodian.types("destroy", "--supplier", "uniform")
     assert (status, refused["code"]) == (2, "wrong-arguments")

@@ -138,8 +138,10 @@ def list_keysets(uri: str, suppliers: Iterable[str] | None, now: date) -> ListRe
     return ListReport(tuple(rows), tuple(notices))
 
 
-def new_epoch(uri: str, name: str, now: date) -> NewEpochReport:
+def new_epoch(uri: str, name: str, now: date, *, rehearse: bool = False) -> NewEpochReport:
     """Gives a keyset (a supplier's, `internal` or `signing`) a new key, active at once; the one before only resolves from then on.
+
+    With `rehearse` it refuses what it would refuse and reports what it would report, makes no key and writes nothing.
 
     Errors: UsageError; KeyUnavailable if the keyset is missing or cannot be trusted, if the key-encryption key is too old to
     wrap, or if the clock was set back; StoreUnavailable, with the old keyset untouched.
@@ -148,8 +150,9 @@ def new_epoch(uri: str, name: str, now: date) -> NewEpochReport:
         keyset = change.keyset.with_new_epoch(now)
         epoch = keyset.epochs[-1]
         _check_kek(change.provider, now)
-        change.keys[epoch.number] = SecretKey.random(KEY_BYTES)
-        change.keep(keyset)
+        if not rehearse:
+            change.keys[epoch.number] = SecretKey.random(KEY_BYTES)
+            change.keep(keyset)
         before = next((old.number for old in change.keyset.epochs if old.state is State.ACTIVE), None)
         return NewEpochReport(
             name, epoch.number, before, epoch.activates.isoformat(), epoch.expires.isoformat(), kek_notices(change.provider, now)
