@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines import cli_resolving
-from pipelines.cli_defaults import Defaults
+from pipelines import cli_keys, cli_resolving
+from pipelines.cli_defaults import Defaults, count
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_demo(commands)
     _add_policies_commands(commands)
-    _add_keys(commands)
+    cli_keys.add_commands(commands, _Parser, _now)
     cli_resolving.add_commands(commands, _Parser, _now)
     for name, handler, text in (
         ("run", _run_nightly, "stage, verify and publish every supplier's view"),
@@ -187,7 +187,7 @@ def _add_demo(commands: Any) -> None:
     demo = commands.add_parser(
         "demo-data", help="write a synthetic export", description="write a synthetic export of people who do not exist"
     )
-    demo.add_argument("--people", type=_count, required=True, metavar="N")
+    demo.add_argument("--people", type=count, required=True, metavar="N")
     demo.add_argument("--seed", type=int, default=1, metavar="S")
     demo.add_argument("--out", type=Path, required=True, metavar="DIR")
     demo.add_argument("--format", choices=("csv", "parquet", "jsonl"), default="csv")
@@ -211,47 +211,6 @@ def _add_policies_commands(commands: Any) -> None:
     explain.set_defaults(handler=_explain)
 
 
-def _add_keys(commands: Any) -> None:
-    text = "make, list, check, rotate, end, move and destroy keysets"
-    keys = commands.add_parser("keys", help=text, description=text)
-    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
-    for name, text in (
-        ("init", "make the keysets that are missing, one a supplier"),
-        ("list", "list keysets, epochs, states and days left"),
-        ("new-epoch", "make a new key for one supplier, or for signing or internal; the old ones only resolve"),
-    ):
-        action = actions.add_parser(name, help=text, description=text)
-        action.add_argument("--keys", metavar="URI")
-        action.add_argument("--policies", metavar="DIR")
-        if name == "new-epoch":
-            action.add_argument("--supplier", required=True, metavar="NAME")
-            action.add_argument("--rehearse", action="store_true", help="say what would change, and write nothing")
-        action.set_defaults(handler=_keys)
-    later = {}
-    for name, text in (
-        ("check", "refuse what would stop a run today: lost, edited, put back, expired"),
-        ("deactivate", "end the active epoch of one keyset; its tokens still resolve"),
-        ("compromise", "mark epochs as exposed, and name every release that went out under them"),
-        ("destroy", "remove wrapped keys for good; nobody can turn their tokens back"),
-        ("rewrap", "move every keyset to a new store and key-encryption key; no token changes"),
-    ):
-        later[name] = actions.add_parser(name, help=text, description=text)
-        later[name].add_argument("--keys", metavar="URI")
-        later[name].set_defaults(handler=_keys_lifecycle)
-    check, deactivate, compromised, destroy, rewrap = later.values()
-    check.add_argument("--policies", metavar="DIR")
-    for action in (deactivate, compromised, destroy):
-        action.add_argument("--supplier", required=True, metavar="NAME", help="a supplier, internal or signing")
-    for action in (check, compromised, destroy):
-        action.add_argument("--records", metavar="DIR", help="default: OUT/.records")
-        action.add_argument("--out", metavar="DIR", help="where releases are")
-    compromised.add_argument("--epoch", type=_count, metavar="N", help="default: every epoch that is not destroyed")
-    which = destroy.add_mutually_exclusive_group(required=True)
-    which.add_argument("--epoch", type=_count, metavar="N")
-    which.add_argument("--all-epochs", action="store_true")
-    rewrap.add_argument("--to", required=True, metavar="URI", help="a store that does not exist yet")
-
-
 def _add_run_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--contract", metavar="FILE")
     command.add_argument("--policies", metavar="DIR")
@@ -263,12 +222,6 @@ def _add_run_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--records", metavar="DIR", help="default: OUT/.records")
     command.add_argument("--date", type=_date, required=True, metavar="YYYY-MM-DD", help="business date of the export")
     command.add_argument("--supplier", nargs="+", action="extend", default=[], metavar="NAME", help="default: every policy")
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
-    return int(text)
 
 
 def _share(text: str) -> float:
@@ -393,67 +346,6 @@ def _explain(options: argparse.Namespace) -> None:
             print(explain(policy, contract))
             return
     raise UsageError("no policy has that supplier", hint=f"known: {', '.join(policy.supplier for policy in policies)}")
-
-
-def _keys(options: argparse.Namespace) -> Summary:
-    from transforms.keyring import admin
-    from transforms.keyring.keyset import RESERVED
-    from transforms.policy.load import load_policies
-
-    values = Defaults(options)
-    keys = values.require("keys")
-    policies = load_policies(Path(values.require("policies")))
-    suppliers = [policy.supplier for policy in policies]
-    if options.action == "init":
-        return {"outcome": "made", **asdict(admin.init(keys, suppliers, _now()))}
-    if options.action == "list":
-        return {"outcome": "listed", **asdict(admin.list_keysets(keys, suppliers, _now()))}
-    names = (*suppliers, *sorted(RESERVED))
-    if options.supplier not in names:
-        raise UsageError("no keyset has that name", hint=f"known: {', '.join(names)}")
-    report = admin.new_epoch(keys, options.supplier, _now(), rehearse=options.rehearse)
-    summary = {"outcome": "rehearsed" if options.rehearse else "rotated", **asdict(report)}
-    for policy in policies:
-        if policy.supplier == options.supplier:
-            summary |= {
-                "tokens_begin": f"{policy.token_prefix}{report.epoch}",
-                "columns": [column.name for column in policy.tokens],
-            }
-    return summary
-
-
-def _keys_lifecycle(options: argparse.Namespace) -> Summary:
-    from pipelines.actor import actor_name
-    from pipelines.incident import compromise_keyset, destroy_keyset
-    from pipelines.key_witness import check_seen
-    from transforms.keyring import admin, lifecycle
-    from transforms.keyring.hardening import harden_process
-    from transforms.keyring.rewrap import rewrap
-    from transforms.policy.load import load_policies
-
-    harden_process()
-    values = _Defaults(options)
-    keys, now = values.require("keys"), _now()
-    match options.action:
-        case "deactivate":
-            return {"outcome": "deactivated", **asdict(lifecycle.deactivate(keys, options.supplier, now))}
-        case "compromise":
-            found = compromise_keyset(keys, _records(values), options.supplier, options.epoch, now)
-            return {"outcome": "compromised", **found}
-        case "destroy":
-            done = destroy_keyset(keys, _records(values), options.supplier, options.epoch, actor_name(), now)
-            return {"outcome": "destroyed", **done}
-        case "rewrap":
-            return {"outcome": "rewrapped", **asdict(rewrap(keys, options.to, now))}
-    suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
-    report = admin.check_keysets(keys, suppliers, now)
-    check_seen(keys, _records(values), now)
-    return {"outcome": "clean", **asdict(report)}
-
-
-def _records(values: _Defaults) -> Path:
-    records = values.get("records")
-    return Path(records) if records else Path(values.require("out")) / ".records"
 
 
 if __name__ == "__main__":

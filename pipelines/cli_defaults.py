@@ -31,3 +31,10 @@ class Defaults:
         if value is None:
             raise UsageError(f"--{name} is missing", hint=f"give the flag, or set {name} in supplier-views.toml")
         return value
+
+
+def count(text: str) -> int:
+    """A whole number from the command line, 0 or more."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
+    return int(text)
