@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def _quiet_beam() -> Iterator[None]:
     before = beam_log.level
     beam_log.setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        # A worker harness in this process prints them, too. What we say ourselves goes to a stream that was taken before.
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+            yield
     finally:
         beam_log.setLevel(before)

@@ -261,10 +261,7 @@ def test_an_export_that_a_parser_chokes_on_is_told_nowhere(
     "options",
     [
         (),
-        pytest.param(
-            ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
-            marks=pytest.mark.xfail(reason="a worker that Beam talks to by gRPC prints every error of a step on its stderr"),
-        ),
+        ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
     ],
     ids=["in-process", "threads"],
 )
