@@ -148,8 +148,9 @@ def open_staging(root: Path, now: datetime) -> Iterator[Staging]:
         make_private_directory(root)
         _refuse_foreign(root)
         with exclusive_lock(root / _LOCK):
-            with store_errors(root):
-                (root / _LOCK).write_bytes(_LOCK_TEXT)
+            if read_file(root / _LOCK) != _LOCK_TEXT:
+                with store_errors(root):
+                    (root / _LOCK).write_bytes(_LOCK_TEXT)
             staging = Staging(root)
             staging.sweep(now)
             try:
