@@ -234,7 +234,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing_staged(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_an_account_without_a_name_is_recorded_by_its_number() -> None:
     uid = next(number for number in range(60_000, 50_000, -1) if number not in {entry.pw_uid for entry in pwd.getpwall()})
-    script = "import os, sys; from pipelines.nightly import _actor; os.setuid(int(sys.argv[1])); print(_actor())"
+    script = "import os, sys; from pipelines.actor import actor_name; os.setuid(int(sys.argv[1])); print(actor_name())"
     line = [sys.executable, "-c", script, str(uid)]
     done = subprocess.run(line, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
     assert done.stdout == f"uid {uid}\n"

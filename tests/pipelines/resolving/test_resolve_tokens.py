@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,10 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.release.events import Action, EventLog
-from transforms.keyring import admin
-from transforms.keyring.envelope import unwrap_all, wrap_all
-from transforms.keyring.keyset import Epoch, Keyset, State
-from transforms.keyring.open import open_provider
+from transforms.keyring import admin, lifecycle
+from transforms.keyring.change import changing
+from transforms.keyring.keyset import Epoch, Keyset
 from transforms.tokens.format import check_symbol
 
 if TYPE_CHECKING:
@@ -122,25 +120,24 @@ def test_a_token_still_resolves_after_its_epoch_was_replaced(desk: Desk, tmp_pat
 
 
 def rewritten(store: str, supplier: str, edit: Callable[[Epoch], Epoch]) -> None:
-    """Starts a new epoch and gives the first another header, wrapped as the store wraps."""
+    """Starts a new epoch and gives the first another header, kept as the store keeps it."""
     admin.new_epoch(store, supplier, datetime.now(UTC))
-    with closing(open_provider(store)) as provider:
-        wrapped = provider.read(supplier)
-        keys = unwrap_all(provider, wrapped)
-        first, *others = wrapped.keyset.epochs
-        provider.replace(wrap_all(provider, Keyset(supplier, (edit(first), *others)), keys))
+    with changing(store, supplier) as change:
+        first, *others = change.keyset.epochs
+        change.keep(Keyset(supplier, (edit(first), *others)))
 
 
 def test_a_destroyed_epoch_resolves_nothing_and_the_other_suppliers_still_do(desk: Desk, tmp_path: Path) -> None:
     destroyed = own_store(desk, tmp_path / "keys")
-    rewritten(destroyed.site.keys, "card-printer", lambda first: first.moved_to(State.DESTROYED, datetime.now(UTC)))
+    admin.new_epoch(destroyed.site.keys, "card-printer", datetime.now(UTC))
+    lifecycle.destroy(destroyed.site.keys, "card-printer", 1, datetime.now(UTC))
     assert destroyed.statuses(desk.view("card-printer")[0]["person_token"]) == ["destroyed-epoch"]
     assert destroyed.statuses(desk.view("uniform")[0]["person_token"], supplier="uniform") == ["resolved"]
 
 
 def test_a_compromised_epoch_resolves_for_an_incident_only(desk: Desk, tmp_path: Path) -> None:
     compromised = own_store(desk, tmp_path / "keys")
-    rewritten(compromised.site.keys, "card-printer", lambda first: first.moved_to(State.COMPROMISED, datetime.now(UTC)))
+    lifecycle.compromise(compromised.site.keys, "card-printer", 1, datetime.now(UTC))
     token = desk.view("card-printer")[0]["person_token"]
     assert compromised.statuses(token) == ["compromised-epoch"]
     assert compromised.statuses(token, purpose="incident") == ["resolved"]
