@@ -193,3 +193,17 @@ def test_an_error_with_findings_survives_the_way_back_from_a_worker(tmp_path: Pa
     assert [(f.place, f.code, f.rule, f.hint) for f in again.findings] == [
         (f.place, f.code, f.rule, f.hint) for f in error.findings
     ]
+
+
+def test_a_contract_must_say_who_is_protected_if_only_that_nobody_is(tmp_path: Path) -> None:
+    """A line that is forgotten would release everybody whom HR protects [P17]."""
+    text = (Path(__file__).parents[2] / "examples" / "hr-export.yaml").read_text(encoding="utf-8")
+    line = "  - property: protectedColumn\n    value: protected\n"
+    assert line in text
+    path = tmp_path / "contract.yaml"
+    path.write_text(text.replace(line, ""), encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        load_contract(path)
+    assert "protectedColumn" in str(caught.value)
+    path.write_text(text.replace(line, line.replace("value: protected", "value: none")), encoding="utf-8")
+    assert load_contract(path).protected_column is None

@@ -110,8 +110,9 @@ class TableTerms(FileModel):
     """Custom properties of the contract."""
 
     person_key: Name = Field(alias="personKey", description="the column that identifies a person")
-    protected_column: Name | None = Field(
-        None, alias="protectedColumn", description="the yes/no column of people who appear in no view"
+    protected_column: Name = Field(
+        alias="protectedColumn",
+        description="the yes/no column of people who appear in no view, or none where HR has no such people",
     )
     encoding: Literal["utf-8", "cp1252"] = Field("utf-8", description="utf-8 or cp1252")
     quarantine_limit: Annotated[Decimal, Field(le=1)] = Field(
