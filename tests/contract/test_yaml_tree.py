@@ -62,9 +62,12 @@ def test_every_scalar_stays_the_text_that_was_written(tmp_path: Path) -> None:
         ("a: 1\n? [b]\n: 2\n", "yaml-key", 2),
         ("a: 1\nb: [1, 2\n", "yaml-syntax", 3),
         ("a: 1\n b: 2\n", "yaml-syntax", 2),
-        ("a: 1\nb: \x07\n", "yaml-syntax", 2),
+        ("a: 1\nb: \x07\n", "yaml-invisible", 2),
         ("a: 1\nb: x\u202ey\n", "yaml-invisible", 2),
         ("a: 1\nb\u200b: x\n", "yaml-invisible", 2),
+        ("a: 1\nb: \ue000\n", "yaml-invisible", 2),
+        ("a: 1\nb: x\u3164\n", "yaml-invisible", 2),
+        ("a: 1\nb: x\u0085c: 2\n", "yaml-invisible", 2),
         (b"a: 1\nb: Zo\xeb\n", "yaml-not-utf8", 2),
         ("a: 1\n".encode("utf-16"), "yaml-not-utf8", 1),
         ("", "yaml-no-mapping", 1),
@@ -82,6 +85,29 @@ def test_yaml_that_could_mean_something_else_is_refused_with_its_line(
     assert error.rule
     assert error.hint
     assert error.exit_status == 20
+
+
+@pytest.mark.parametrize("text", ['a: 1\nb: "x%y"\n', 'a: 1\n"x%y": b\n', 'a: 1\nb: [c, "%"]\n', 'a: 1\nb: {"%": 1, "%": 2}\n'])
+@pytest.mark.parametrize(
+    "escape",
+    [r"\u202e", r"\e[31m", r"\u2060", r"\n", r"\t", r"\0", r"\x9b", r"\ud800", r"\ue000", r"\U0010ffff", r"\L", r"\ufe0f", r"\N"],
+)
+def test_an_escape_for_a_character_that_nobody_sees_is_refused_and_not_repeated(tmp_path: Path, text: str, escape: str) -> None:
+    error = refusal(tmp_path, text.replace("%", escape))
+    assert (error.code, error.place) == ("yaml-invisible", f"{tmp_path / 'file.yaml'}:2")
+    assert f"{error}{error.rule}{error.hint}".isprintable()
+
+
+@pytest.mark.parametrize("escape", [r"\UFFFFFFFF", r"\U00110000", r"\q", r"\u12"])
+def test_an_escape_that_stands_for_no_character_is_broken_syntax(tmp_path: Path, escape: str) -> None:
+    error = refusal(tmp_path, f'a: 1\nb: "x{escape}"\n')
+    assert (error.code, error.place) == ("yaml-syntax", f"{tmp_path / 'file.yaml'}:2")
+    assert f"{error}{error.rule}{error.hint}".isprintable()
+
+
+def test_line_ends_and_tabs_that_stand_in_the_file_are_no_hidden_characters(tmp_path: Path) -> None:
+    path = written(tmp_path, 'a: >-\n  one\n  two\nb: |\n  one\n  t\two\r\nc: Zo\u00eb\r\nd: "Jos\\u00e9"\r\n')
+    assert read_yaml(path, ContractError).plain() == {"a": "one two", "b": "one\nt\two\n", "c": "Zo\u00eb", "d": "Jos\u00e9"}
 
 
 def test_a_file_of_more_than_a_megabyte_is_refused_before_it_is_parsed(tmp_path: Path) -> None:

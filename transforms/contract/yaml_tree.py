@@ -2,9 +2,9 @@
 
 The contract and the policies decide who receives personal data, so a file must mean what a reviewer reads in it. Refused
 therefore: tags, anchors and aliases, merge keys, duplicate keys, several documents, directives, bytes that are not UTF-8, and
-characters that are invisible or turn the direction of text. No scalar is interpreted: `yes`, `no`, `0123` and `2026-11-23` stay
-the text that was written, and the reader's schema gives the type. A bare `null`, `~` or nothing at all is refused, because as
-text it would pass for a value.
+characters that a reviewer does not see as they are, in the file or as escapes. No scalar is interpreted: `yes`, `no`, `0123` and
+`2026-11-23` stay the text that was written, and the reader's schema gives the type. A bare `null`, `~` or nothing at all is
+refused, because as text it would pass for a value.
 
 One kindness: between braces a comma ends a value, so `{action: keep, why: size, colour}` is a `why` cut short and a stray key to
 YAML. Where the caller names `why` as prose, the sentence is read as the reviewer reads it.
@@ -13,6 +13,7 @@ YAML. Where the caller names `why` as prose, the sentence is read as the reviewe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,12 @@ from transforms.errors import InvalidInput
 
 MAX_FILE_BYTES = 1_000_000
 _MAX_DEPTH = 20
-_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+# Controls, format characters, surrogates, private use, code points without a character, separators of lines and paragraphs.
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# What of Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties 15.0) is a letter or a mark: shown as nothing.
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_HIDDEN_RULE = "the line holds an invisible character, or an escape for one"
+_HIDDEN_HINT = "retype the line by hand, without escapes"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 Location = Sequence[str | int]
@@ -128,18 +134,9 @@ def read_yaml(path: Path, kind: type[InvalidInput], prose: frozenset[str] = froz
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         reader.refuse("yaml-not-utf8", "the file is not UTF-8", "save it as UTF-8", raw.count(b"\n", 0, error.start) + 1)
-    if invisible := _INVISIBLE.search(text):
-        line = text.count("\n", 0, invisible.start()) + 1
-        reader.refuse("yaml-invisible", "the line holds an invisible character", "retype the line by hand", line)
-    try:
-        return Document(str(path), reader.root(text), kind)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = error.problem or "broken syntax"
-        reader.refuse("yaml-syntax", f"not YAML: {problem}", "check indentation, quotes and brackets", mark.line + 1 if mark else 1)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        reader.refuse("yaml-syntax", "not YAML: a character that no YAML file may hold", "remove control characters", line)
+    if (at := _first_hidden(text, "\t\r\n")) is not None:
+        reader.refuse("yaml-invisible", _HIDDEN_RULE, _HIDDEN_HINT, text.count("\n", 0, at) + 1)
+    return Document(str(path), reader.root(text), kind)
 
 
 class _Reader:
@@ -154,7 +151,7 @@ class _Reader:
 
     def root(self, text: str) -> MappingNode:
         self._text = text
-        events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+        events = self._events(text)
         root: Node | None = None
         for event in events:
             if not isinstance(event, yaml.DocumentStartEvent):
@@ -169,6 +166,19 @@ class _Reader:
             self.refuse("yaml-no-mapping", "the file does not start with keys", "start with lines such as `key: value`", 1)
         return root
 
+    def _events(self, text: str) -> Iterator[yaml.Event]:
+        loader = yaml.SafeLoader(text)
+        try:
+            while loader.check_event():
+                yield loader.get_event()  # type: ignore[no-untyped-call]
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = error.problem or "broken syntax"
+            line = mark.line + 1 if mark else 1
+            self.refuse("yaml-syntax", f"not YAML: {problem}", "check indentation, quotes and brackets", line)
+        except (ValueError, OverflowError):  # an escape beyond Unicode, which PyYAML leaves to chr()
+            self.refuse("yaml-syntax", "not YAML: an escape that stands for no character", "remove the escape", loader.line + 1)
+
     def _node(self, events: Iterator[yaml.Event], event: yaml.Event, depth: int) -> Node:
         line = _line(event)
         if depth > _MAX_DEPTH:
@@ -180,6 +190,9 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             if event.style is None and event.value in _NULLS:
                 self.refuse("yaml-null", "a value is missing", "write the value, or remove its key", line)
+            # Only text in double quotes has escapes; elsewhere tabs and line ends stand in the file for all to see.
+            if _first_hidden(event.value, "" if event.style == '"' else "\t\n") is not None:
+                self.refuse("yaml-invisible", _HIDDEN_RULE, _HIDDEN_HINT, line)
             return ScalarNode(line, event.value)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(events, line, depth)
@@ -218,6 +231,16 @@ class _Reader:
         if not isinstance(key, yaml.ScalarEvent) or key.style is not None or not isinstance(value, yaml.ScalarEvent):
             return False
         return value.value == "" and self._text[_end(key) :].lstrip()[:1] in {",", "}"}
+
+
+def _first_hidden(text: str, allowed: str) -> int | None:
+    """Where the first character is that a reviewer would not see as it is; None if there is none."""
+    hidden = [
+        character
+        for character in set(text).difference(allowed)
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES or _IGNORABLE.match(character)
+    ]
+    return min(map(text.index, hidden), default=None)
 
 
 def _start(event: yaml.Event) -> int:
