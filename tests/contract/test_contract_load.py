@@ -84,6 +84,14 @@ def test_a_contract_says_what_its_file_says(tmp_path: Path) -> None:
     assert (face.photo_purposes, face.max_bytes) == (("print cards",), 200)
 
 
+def test_none_is_refused_where_it_could_be_the_column_of_that_name(tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text(CONTRACT.replace("value: hidden", "value: none").replace("name: hidden", "name: none"), encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        load_contract(path)
+    assert caught.value.code == "protected-ambiguous"
+
+
 def test_limits_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
     contract = loaded(tmp_path)
     assert (contract.encoding, contract.quarantine_limit, contract.photo_quarantine_limit) == ("utf-8", 0.005, 0.05)
@@ -113,7 +121,7 @@ def test_limits_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
         ("'[0-9]{8}'}", "'[0-9]{8}'}\n        enum: [{value: '01234567'}]", "vocabulary-and-pattern"),
         ('{value: "08"}', '{value: "06"}', "vocabulary-twice"),
         ('{value: "08"}', '{value: " 08"}', "vocabulary-text"),
-        ('{value: "08"}', '{value: "0\\u0007"}', "vocabulary-text"),
+        ('{value: "08"}', '{value: "0\\u0007"}', "yaml-invisible"),
         ('enum: [{value: "06"}, {value: "08"}, {value: "10"}]', "enum: []", "value-invalid"),
         ('small: ["06"], ', "", "generalisation-not-total"),
         ('small: ["06"]', 'small: ["06", "07"]', "generalisation-unknown-value"),
@@ -136,6 +144,11 @@ def test_limits_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
         ("        required: true\n        unique: true\n", "        unique: true\n", "person-key-unsound"),
         ("classification: identifier", "classification: quasi", "person-key-unsound"),
         ("  - {property: personKey, value: number}\n", "", "key-missing"),
+        ("  - {property: protectedColumn, value: hidden}\n", "", "key-missing"),
+        ("value: hidden}", "value: hidden, vendor: another-tool}", "property-vendor"),
+        ("{property: protectedColumn, value: hidden}", "{property: ProtectedColumn, value: x, vendor: y}", "property-vendor"),
+        ("property: maxBytes, value: 200", "property: maxBytes, value: 200, vendor: another-tool", "property-vendor"),
+        ("property: generalisations", "vendor: another-tool\n            property: generalisations", "property-vendor"),
         ("value: hidden", "value: secret", "protected-unknown"),
         ("value: hidden", "value: size", "protected-unsound"),
         ("enum: [{value: yes}, {value: no}]", "enum: [{value: yes}, {value: no}, {value: maybe}]", "protected-unsound"),

@@ -2,7 +2,8 @@
 
 A subset of the standard's JSON schema: rules that nothing here would enforce (`quality`, `relationships`, `encryptedName` …) are
 refused rather than ignored, so that nobody relies on them; cell values in `examples` are refused because they are personal data.
-Custom properties of another `vendor` are that vendor's business and are skipped.
+Custom properties of another `vendor` are that vendor's business and are skipped, unless their name is one of ours: a reviewer would
+take such a property for a rule that holds.
 """
 
 from __future__ import annotations

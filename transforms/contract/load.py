@@ -47,6 +47,9 @@ def load_contract(path: Path) -> Contract:
         findings += [document.finding(fault.code, fault.rule, fault.hint, (*at, *fault.where)) for fault in faults]
     # Said outright, for a line that is forgotten would release everybody whom HR protects [P17].
     protected = None if terms.protected_column == NO_PROTECTED_COLUMN else terms.protected_column
+    if protected is None and any(column.name == NO_PROTECTED_COLUMN for column in columns):
+        rule = f"protectedColumn: {NO_PROTECTED_COLUMN} may mean the column {NO_PROTECTED_COLUMN}, or that there is no such column"
+        findings.append(document.finding("protected-ambiguous", rule, "rename the column", ("customProperties",)))
     if not findings:  # rules about the whole need every column
         faults = table_faults(columns, terms.person_key, protected)
         findings += [document.finding(fault.code, fault.rule, fault.hint, (*_COLUMNS, *fault.where)) for fault in faults]
@@ -66,11 +69,20 @@ def load_contract(path: Path) -> Contract:
 
 
 def _terms(model: type[Terms], entries: Sequence[CustomProperty], document: Document, at: Location) -> Terms:
-    """Our own custom properties as one model; those of other vendors are skipped."""
+    """Our own custom properties as one model; those of other vendors are skipped.
+
+    Raises:
+        ContractError: also if another vendor's property has the name of one of ours, in whatever case.
+    """
+    ours = {(field.alias or name).casefold() for name, field in model.model_fields.items()}
     values: dict[str, Plain] = {}
     places: dict[str, int] = {}
     for index, entry in enumerate(entries):
         if entry.vendor != VENDOR:
+            if entry.property.casefold() in ours:
+                rule = f"{entry.property} is a property of {VENDOR} under the name of another vendor, and would not be read"
+                where = (*at, "customProperties", index)
+                raise document.finding("property-vendor", rule, "remove vendor, or choose another property", where)
             continue
         if entry.property in values:
             where = (*at, "customProperties", index)
