@@ -199,7 +199,8 @@ def test_the_cron_line_is_one_line_and_escapes_every_percent_sign() -> None:
 
 def test_make_alone_lists_the_targets() -> None:
     alone, named = (
-        subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout for words in ([], ["help"])
+        subprocess.run(["make", "--no-print-directory", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for words in ([], ["help"])
     )
     assert alone == named
     listed = {line.split()[0] for line in named.splitlines()}
