@@ -212,7 +212,17 @@ def test_a_filter_on_every_value_is_one_where_the_column_may_be_blank(tmp_path: 
         (r"[\pL .,:]{1,80}", ["keep-free-text"]),
         ("[A-Za-z]+", ["keep-free-text"]),
         (r"[0-9/.-]{8,10}", ["keep-full-date"]),
-        (r"[+-]?[0-9]+", ["formula-start"]),
+        (r"[+-]?[0-9]+", ["keep-full-date", "formula-start"]),
+        ("20[0-9]{2}-[0-9]{2}-[0-9]{2}|[SML]", ["keep-full-date"]),
+        ("203[0-9]-[0-9]{2}-[0-9]{2}", ["keep-full-date"]),
+        ("20[0-9]{6}", ["keep-full-date"]),
+        ("[0-3][0-9](0[1-9]|1[0-2])20[0-9]{2}", ["keep-full-date"]),
+        ("[1-9] [A-Z][a-z]+ 20[0-9]{2}", ["keep-full-date"]),
+        ("[A-Z][a-z]{1,12}", ["keep-free-text"]),
+        ("[A-Z]{2,20}", ["keep-free-text"]),
+        ("[a-z]{2,20}", ["keep-free-text"]),
+        ("[A-Z]{2,3}", []),
+        ("[SML]|[0-9]{2}", []),
         (r"＝[0-9]", ["formula-start"]),
         ("a|.*", ["keep-free-text", "keep-full-date", "formula-start"]),
         ("[A-Z]{2}[0-9]{4}", []),
@@ -228,6 +238,18 @@ def test_a_kept_column_needs_a_pattern_that_lets_through_no_prose_date_or_formul
         assert findings(policy, wider) == [(code, 13) for code in codes]
     else:
         lint(policy, wider)
+
+
+def test_a_vocabulary_of_more_than_a_thousand_values_cannot_be_kept_or_be_labels(tmp_path: Path, contract: Contract) -> None:
+    policy = policy_of(tmp_path, (CARD_TYPE, "locker: {action: keep, why: door}"))
+    values = tuple(f"A{number}" for number in range(1_002))
+    lint(policy, with_columns(contract, Column("locker", Classification.OPERATIONAL, vocabulary=values[:1_000])))
+    large = Column("locker", Classification.OPERATIONAL, vocabulary=values[:1_001])
+    assert findings(policy, with_columns(contract, large)) == [("keep-vocabulary-large", 13)]
+    fine = {value: "A0" if value == "A1" else value for value in values}
+    labelled = replace(large, vocabulary=values, generalisations={"door": fine})
+    policy = policy_of(tmp_path, (CARD_TYPE, "locker: {action: generalise, to: door, why: door}"))
+    assert findings(policy, with_columns(contract, labelled)) == [("keep-vocabulary-large", 13)]
 
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-", "@sum", "＝1", "＋1", "－1", "＠a"])

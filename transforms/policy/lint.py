@@ -20,6 +20,7 @@ MAX_PHOTO_PX = (700, 900)  # covers 25 x 32 mm and 27.75 x 37 mm at 600 dpi [I1]
 MIN_PHOTO_PX = 32
 MAX_PHOTO_ASPECT = 2  # of the longer side to the shorter
 PHOTO_DPI = (72, 600)
+MAX_VOCABULARY = 1_000  # values of a column that leaves; what has more is no code but stands for people [P15]
 PHOTO_BYTES = (1_024, 200_000)  # [I3]
 
 _IDENTIFYING = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO})
@@ -215,6 +216,9 @@ class _Check:
 
     def _released(self, path: str, name: str, values: Sequence[str]) -> Iterator[InvalidInput]:
         """Values that leave as they stand, and are known before any data is read."""
+        if (count := len(set(values))) > MAX_VOCABULARY:
+            rule = f"{name} has {count:,} values, and a column that leaves may have {MAX_VOCABULARY:,}"
+            yield self._finding(path, "keep-vocabulary-large", rule, "generalise it in the contract, or leave it out")
         if formulas := sorted({value for value in values if starts_like_formula(value)}):
             rule = f"{name} has values that a spreadsheet takes for formulas: {' '.join(formulas)}"
             yield self._finding(path, "formula-start", rule, "spell them otherwise")
