@@ -49,7 +49,7 @@ class Contract:
     """The columns of an export and the rules that hold for it as a whole.
 
     `person_key` names the unique, required column that identifies a person. `protected_column` holds `yes` for people who
-    appear in no external view [P17] (None: the contract says `none`). `encoding` is `utf-8` or `cp1252`, declared and never guessed.
+    appear in no external view [P17] (None: the contract says `none`). `encoding` is `utf-8` or `cp1252`, declared, never guessed.
     `quarantine_limit` is the largest share (0..1) of rows that may be quarantined before the run refuses;
     `photo_quarantine_limit` the same for the photos that a supplier needs.
     """
