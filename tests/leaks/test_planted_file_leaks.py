@@ -6,13 +6,18 @@ import io
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from pipelines.release.supplier_files import readme_text, schema_bytes
+
 Nights = Callable[..., Any]
+DAY = date(2026, 11, 23)
 
 
 def assert_found(refused: Any, rule: str, value: str = "\0") -> None:
@@ -74,6 +79,31 @@ def test_a_symbolic_link_in_place_of_a_file_is_found(night: Nights, tmp_path: Pa
     (staged.release / name).rename(tmp_path / "elsewhere")
     (staged.release / name).symlink_to(tmp_path / "elsewhere")
     assert_found(staged.refusal(), "irregular-file")
+
+
+def staged_with(night: Nights, **terms: str) -> Any:
+    """A view whose documents are made of a policy in which somebody wrote something else."""
+    staged = night("shift-rostering")
+    if "why" in terms:
+        *others, last = staged.policy.columns
+        terms = {"columns": (*others, replace(last, why=terms["why"]))}  # type: ignore[dict-item]
+    staged.policy = replace(staged.policy, **terms)
+    staged.write("README.txt", readme_text(staged.policy, staged.contract, DAY).encode())
+    staged.write("people.schema.json", schema_bytes(staged.policy, staged.contract))
+    return staged
+
+
+@pytest.mark.parametrize("key", ["purpose", "agreement", "why"])
+@pytest.mark.parametrize(
+    "said", ["as for 00120034", "see (120034).", "asked by p00120034@force.example,", "mailto:p00120034@force.example", "p00120034"]
+)
+def test_somebodys_number_in_the_prose_of_a_policy_is_found(night: Nights, key: str, said: str) -> None:
+    assert_found(staged_with(night, **{key: said}).refusal(), "raw-value", "120034")
+
+
+def test_prose_with_references_dates_and_ordinary_words_that_are_names_passes(night: Nights) -> None:
+    prose = "plan shifts of the Force in London from 2026-11-23, DPA-2026-014, order 99123456, desk@force.example, +44 20 7946 0000"
+    assert staged_with(night, purpose=prose, why=prose).judge().supplier == "shift-rostering"
 
 
 def test_a_missing_document_is_found(night: Nights) -> None:

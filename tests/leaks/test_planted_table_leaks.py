@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.release.supplier_files import readme_text, schema_bytes
 from transforms.contract.model import Classification, Column
-from transforms.leaks.cells import MOST_VALUES, FreeCells
+from transforms.leaks.cells import MOST_VALUES, FreeCells, LabelCells
 from transforms.leaks.words import MOST_WORDS, Words
 
 Nights = Callable[..., Any]
+DAY = date(2026, 11, 23)
 
 
 def assert_found(refused: Any, rule: str, value: str = "\0") -> None:
@@ -105,6 +108,65 @@ def test_a_column_of_more_values_than_a_vocabulary_could_have_is_found() -> None
     assert [found for check in free.checks for found in check.findings()] == []
     free.see(pa.array([*some[:100], "100000"]), len(some) + 1)
     assert [found.rule for check in free.checks for found in check.findings()] == ["column-too-free"]
+
+
+def with_vocabulary(night: Any, *labels: str) -> Any:
+    columns = [
+        replace(column, vocabulary=labels, pattern=None) if column.name == "locker" else column for column in night.contract.columns
+    ]
+    night.contract = replace(night.contract, columns=tuple(columns))
+    night.write("people.schema.json", schema_bytes(night.policy, night.contract))
+    night.write("README.txt", readme_text(night.policy, night.contract, DAY).encode())
+    return night
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["vocabulary", "pattern"])
+@pytest.mark.parametrize("supplier", ["lockers", "parquet"])
+def test_a_kept_column_that_tells_nearly_everybody_apart_is_found(night: Nights, supplier: str, closed: bool) -> None:
+    lockers = [f"L{row}" for row in range(400)]
+    staged = night(supplier, cells={"locker": lockers})
+    if closed:
+        with_vocabulary(staged, *lockers)
+    place = f"{staged.table.name} column locker"
+    assert f"column-predicts-person: {place} (1)" in staged.refusal().rule
+
+
+def test_a_column_predicts_people_from_fifty_cells_and_nineteen_different_in_twenty() -> None:
+    def rules(values: list[str | None]) -> set[str]:
+        named = sorted({value for value in values if value is not None})
+        column = Column("locker", Classification.OPERATIONAL, pattern="[A-Z0-9]+")
+        found = []
+        for cells in (FreeCells(column, "place", Words()), LabelCells(named, "place", required=False, words=Words())):
+            for start in range(0, len(values), 30):
+                cells.see(pa.array(values[start : start + 30], pa.string()), start + 1)
+            cells.close()
+            found.append({finding.rule for check in cells.checks for finding in check.findings()})
+        assert found[0] == found[1]
+        return found[0]
+
+    different = [f"L{row}" for row in range(200)]
+    assert rules([*different[:49], None, None]) == set()
+    assert rules(different[:50]) == {"column-predicts-person"}
+    assert rules([*different[:95], *different[:5]]) == {"column-predicts-person"}
+    assert rules([*different[:94], *different[:6]]) == set()
+    assert rules([*different[:60], *[None] * 140]) == {"column-predicts-person"}
+
+
+@pytest.mark.parametrize("label", ["00120034", "120034", "no. 00120034", "p00120034", "p00120034@force.example", "07900120034"])
+def test_a_label_of_the_contract_that_is_somebodys_number_or_address_is_found(night: Nights, label: str) -> None:
+    staged = with_vocabulary(night("lockers"), "A 1", "B 2", label)
+    assert_found(staged.refusal(), "raw-value", label)
+
+
+def test_a_label_with_a_number_is_searched_for_in_the_table_as_well() -> None:
+    words = Words()
+    LabelCells(["A 1", "Smith 2026", "Smith 00120034", "smith@force.example"], "place", required=False, words=words)
+    assert set(words.places) == {"smith 00120034", "00120034", "120034", "smith@force.example"}
+
+
+def test_a_label_with_a_number_that_is_nobodys_passes(night: Nights) -> None:
+    staged = with_vocabulary(night("lockers"), "A 1", "B 2", "London Road 9912345", "desk@force.example")
+    assert staged.judge().supplier == "lockers"
 
 
 def test_more_unexplained_text_than_can_be_searched_is_found() -> None:

@@ -27,6 +27,8 @@ from transforms.leaks.words import Words
 from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn, ViewColumn
 
 MOST_VALUES = 65_536
+FEWEST_CELLS = 50  # of fewer people even a few sizes may all differ
+MOST_DIFFERENT_PERCENT = 95
 _MOST_STRAYS = 1_000  # cells of one chunk that break a rule and are searched for; the finding counts all of them
 # ASVS 5 1.2.10 and CWE-1236, with the full-width forms that a spreadsheet folds to them [R2]
 _FORMULA = re.compile("[=+\\-@\t\r\n\0＝＋－＠]")
@@ -60,6 +62,18 @@ class FreeColumns(Check):
     """A kept column has more than 65,536 different values: it is free text or an identifier, whatever its pattern says [D8]."""
 
     rule = "column-too-free"
+
+
+class PredictingColumns(Check):
+    """A column that is no token tells nearly every person from every other: it predicts who they are, whatever its name [P15]."""
+
+    rule = "column-predicts-person"
+
+    def judge(self, different: int, cells: int, place: str) -> None:
+        """Holds the count of different values in a column to that of its cells that are not empty."""
+        self.examine(cells)
+        if cells >= FEWEST_CELLS and different * 100 >= cells * MOST_DIFFERENT_PERCENT:
+            self.found(place)
 
 
 class PhotoCells(Check):
@@ -127,24 +141,35 @@ class LabelCells:
         self._missing = MissingCells()
         self._vocabulary = VocabularyCells()
         self._formula = FormulaCells()
+        self._predicting = PredictingColumns()
+        self._seen = np.zeros(len(labels), np.bool_)
+        self._cells = 0
         self._formula.examine(len(labels))
         if any(_FORMULA.match(label) for label in labels):
             self._formula.found(f"{place}, a label")
         words.vetting.look_at_vocabulary(labels, f"{place}, its labels")
+        for label in labels:
+            words.add_numbers(label, f"{place}, a label")
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks of the column."""
-        return (self._missing, self._vocabulary, self._formula)
+        return (self._missing, self._vocabulary, self._formula, self._predicting)
 
     def see(self, cells: Strings, first_row: int) -> None:
         """Looks at the column's cells in some rows."""
         _see_nulls(self._missing, cells, self._place, first_row, required=self._required)
         self._vocabulary.examine(len(cells))
+        self._cells += len(cells) - cells.null_count
+        self._seen[pc.index_in(cells, value_set=self._labels).drop_null().to_numpy()] = True
         strays = np.flatnonzero(present(cells) & ~among(cells, self._labels))
         if strays.size:
             self._vocabulary.found(f"{self._place} row {first_row + int(strays[0])}", strays.size)
             _search(self._words, cells, strays, self._place, first_row)
+
+    def close(self) -> None:
+        """Ends the check that needs the whole column."""
+        self._predicting.judge(int(self._seen.sum()), self._cells, self._place)
 
 
 class FreeCells:
@@ -160,11 +185,13 @@ class FreeCells:
         self._matches = PatternCells()
         self._formula = FormulaCells()
         self._free = FreeColumns()
+        self._predicting = PredictingColumns()
+        self._cells = 0
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks of the column."""
-        return (self._missing, self._matches, self._formula, self._free)
+        return (self._missing, self._matches, self._formula, self._free, self._predicting)
 
     def see(self, cells: Strings, first_row: int) -> None:
         """Looks at the column's cells in some rows."""
@@ -172,6 +199,7 @@ class FreeCells:
         self._matches.examine(len(cells))
         self._formula.examine(len(cells))
         self._free.examine(len(cells))
+        self._cells += len(cells) - cells.null_count
         encoded = cells.dictionary_encode()
         values = encoded.dictionary
         codes = encoded.indices.fill_null(len(values)).to_numpy()
@@ -192,6 +220,10 @@ class FreeCells:
             if _FORMULA.match(value):
                 self._formula.found(f"{self._place} row {row}")
             self._words.add(value, f"{self._place} row {row}")
+
+    def close(self) -> None:
+        """Ends the check that needs the whole column; one that was too free is refused for that, and is counted no further."""
+        self._predicting.judge(len(self._values), self._cells, self._place)
 
 
 class PhotoNames:

@@ -140,6 +140,9 @@ class _Scanner:
         except OSError:
             # The message of an OSError quotes a file name.
             raise StoreUnavailable("the staged release cannot be read", place=str(self._area), hint="stage again") from None
+        for column in self._others:
+            if column is not None:
+                column.close()
         sketches = {name: cells.close() for name, cells in self._tokens.items()}
         return ReleaseScan(
             area=str(self._area),

@@ -3,6 +3,9 @@
 Release and export go through the same `normalise`, so that a value is found in whatever case or Unicode form it left in. A word
 counts as found when it is the whole of an export value, or one of the names in it. Short pieces of longer text are left out: a
 third of all two-letter strings is somebody's initials [R14].
+
+Text that policy and contract do explain was written by people too, who may have put a real pay number in it: of such text the long
+numbers and the addresses are searched for, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ SHORTEST_NUMBER = 5  # digits of a number inside longer text, or without its lea
 MOST_WORDS = 1 << 17
 
 _PIECE = re.compile(r"[^\W_]+")
+_PUNCTUATION = ".,;:!?()<>[]{}\"'"
 _LETTERS = re.compile(r"[^\W\d_]+")
 _DIGITS = re.compile(r"[0-9]+")
+_ADDRESS = re.compile(r"[^\s<>()\[\]{},;:\"|/=]+@[^\s<>()\[\]{},;:\"|/=]+")
+_IDENTIFYING = re.compile(rf"[0-9]{{{SHORTEST_NUMBER},}}|@")
 
 
 class TooManyWords(Check):
@@ -44,7 +50,19 @@ class Words:
         """Adds a cell, file name, comment or line: as a whole, and the words and numbers in it."""
         self.vetting.look(text, place)
         self.full.examine()
-        for form in forms(text):
+        self._put(forms(text), place)
+
+    def add_numbers(self, text: str, place: str) -> None:
+        """Adds of a text that policy and contract explain what could nevertheless be a person's: long numbers and addresses.
+
+        Its words are not added: a label or a purpose may well say what is somebody's name, and mean nobody.
+        """
+        if found := numbers(text):
+            self.full.examine()
+            self._put(found, place)
+
+    def _put(self, found: Iterable[str], place: str) -> None:
+        for form in found:
             if len(self._places) >= MOST_WORDS:
                 self.full.found(place)
                 return
@@ -59,14 +77,23 @@ class Words:
 def forms(text: str) -> set[str]:
     """What to look for when `text` stands in a release: normal forms of the whole, its chunks, its words and its numbers."""
     whole = normal(text)
-    chunks = [chunk.strip(".,;:!?()<>[]{}\"'") for chunk in whole.split()]
+    chunks = [chunk.strip(_PUNCTUATION) for chunk in whole.split()]
     found = {whole, *(piece for piece in (*chunks, *_PIECE.findall(whole)) if _is_telling(piece))}
     found.update(piece for piece in _LETTERS.findall(whole) if len(piece) >= SHORTEST_NAME)
-    numbers = [number for number in _DIGITS.findall(whole) if len(number) >= SHORTEST_NUMBER]
-    found.update(numbers)
-    found.update(bare for number in numbers if len(bare := number.lstrip("0")) >= SHORTEST_NUMBER)
+    found |= _long_numbers(whole)
     found.discard("")
     return found
+
+
+def numbers(text: str) -> set[str]:
+    """The normal forms in which numbers of `SHORTEST_NUMBER` digits or more, and addresses, stand in a text; often none."""
+    whole = normal(text)
+    if not _IDENTIFYING.search(whole):
+        return set()
+    chunks = [chunk.strip(_PUNCTUATION) for chunk in whole.split()]
+    addresses = [address.strip(_PUNCTUATION) for address in _ADDRESS.findall(whole)]
+    found = {form for form in (whole, *chunks, *addresses, *_PIECE.findall(whole)) if _IDENTIFYING.search(form)}
+    return found | _long_numbers(whole)
 
 
 def normal(text: str) -> str:
@@ -92,6 +119,11 @@ def normalise(values: Strings) -> Strings:
 def pieces(texts: Iterable[str]) -> list[str]:
     """Every run of letters and digits in some texts, in lower case, in order."""
     return [piece for text in texts for piece in _PIECE.findall(text.lower())]
+
+
+def _long_numbers(whole: str) -> set[str]:
+    found = {number for number in _DIGITS.findall(whole) if len(number) >= SHORTEST_NUMBER}
+    return found | {bare for number in found if len(bare := number.lstrip("0")) >= SHORTEST_NUMBER}
 
 
 def _is_telling(piece: str) -> bool:
