@@ -27,8 +27,8 @@ class ArrowBatchCoder(Coder):
             return reader.read_next_batch()
 
     def estimate_size(self, value: pa.RecordBatch) -> int:
-        """Bytes of the buffers: Beam samples sizes on the way, and would otherwise encode a batch to learn its own."""
-        return value.get_total_buffer_size()
+        """Bytes of the batch's own rows: Beam samples sizes on the way, and would otherwise encode a batch to learn its own."""
+        return value.nbytes
 
     def is_deterministic(self) -> bool:
         """False: batches are never keys."""
