@@ -98,7 +98,10 @@ def check_photo_store(store: str) -> None:
 
 
 def export_digest(sources: Iterable[Source]) -> str:
-    """SHA-256 (hex) over the SHA-256 digests of the export's files, in their order; for the force's records only."""
+    """SHA-256 (hex) over the SHA-256 digests of the export's files, in their order.
+
+    It ties verify to the export that was staged, and stands in the force's records; no supplier sees it [A5].
+    """
     total = hashlib.sha256()
     for source in sources:
         digest = hashlib.sha256()
