@@ -150,12 +150,12 @@ def test_text_columns_are_their_utf_8_bytes(texts: list[str | None], large: bool
 
 def test_every_length_around_every_block_boundary_agrees_in_one_column_longer_than_a_chunk() -> None:
     generator = np.random.default_rng(3)
-    lengths = generator.integers(0, 66, mac._CHUNK_ROWS + 4_000)
+    lengths = generator.integers(0, 66, mac.CHUNK_ROWS + 4_000)
     data = generator.bytes(int(lengths.sum()))
     ends = np.cumsum(lengths)
     messages = [data[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     macs = cmac(KEY, pa.array(messages, pa.binary()))
-    picked = {*range(200), *range(mac._CHUNK_ROWS - 100, mac._CHUNK_ROWS + 100), *range(len(messages) - 200, len(messages))}
+    picked = {*range(200), *range(mac.CHUNK_ROWS - 100, mac.CHUNK_ROWS + 100), *range(len(messages) - 200, len(messages))}
     assert all(macs[row].tobytes() == one(KEY, messages[row]) for row in picked)
     assert set(lengths[sorted(picked)].tolist()) == set(range(66))
 
@@ -207,7 +207,7 @@ def test_a_key_may_be_any_bytes_like_object(kind: type) -> None:
 
 def test_an_open_cipher_refuses_to_be_pickled() -> None:
     with pytest.raises(TypeError, match="does not leave its process"):
-        pickle.dumps(mac._Aes(KEY))
+        pickle.dumps(mac.Cmac(KEY))
 
 
 def test_the_cells_of_a_column_do_not_show_themselves() -> None:
@@ -241,10 +241,10 @@ def test_a_field_of_any_length_up_to_the_last_is_framed_right(size: int) -> None
 
 
 def test_framed_fields_agree_across_the_border_of_two_chunks() -> None:
-    numbers = [f"{row:08d}".encode() for row in range(mac._CHUNK_ROWS + 50)]
+    numbers = [f"{row:08d}".encode() for row in range(mac.CHUNK_ROWS + 50)]
     names = [b"n" * (row % 37) for row in range(len(numbers))]
     macs = cmac_fields(KEY, [pa.array(numbers), pa.array(names)])
-    for row in range(mac._CHUNK_ROWS - 50, len(numbers)):
+    for row in range(mac.CHUNK_ROWS - 50, len(numbers)):
         assert macs[row].tobytes() == one(KEY, framed(numbers[row], names[row]))
 
 

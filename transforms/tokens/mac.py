@@ -12,25 +12,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from transforms.contract.buffers import Bytes, validity
 from transforms.errors import ExportError
+from transforms.tokens.aes import BLOCK as BLOCK
+from transforms.tokens.aes import BLOCK_TYPE, CHUNK_ROWS, SPARE, BlockCipher, Blocks, block_buffer, xor
+from transforms.tokens.aes import KEY_BYTES as KEY_BYTES
+from transforms.tokens.aes import Key as Key
 from transforms.tokens.cells import Cells, Places, cells_of
 
-KEY_BYTES: Final = 32
-BLOCK: Final = 16
 HEADER: Final = 2  # bytes of a field's length, big-endian
 MAX_FIELD_BYTES: Final = 0xFFFF
 
-_CHUNK_ROWS = 32_768  # 512 KiB of state: stays in the second-level cache, and keeps the calls few
-_BLOCK_TYPE = np.dtype("V16")
 _NOT_LAST = BLOCK + 1  # row of a table of last-block masks that changes nothing
-
-Blocks = npt.NDArray[np.void]
-Key = bytes | bytearray | memoryview
 
 
 def _leading_bytes() -> Blocks:
@@ -39,51 +34,69 @@ def _leading_bytes() -> Blocks:
     for kept in range(BLOCK + 1):
         table[kept, :kept] = 0xFF
     table.flags.writeable = False
-    return table.reshape(-1).view(_BLOCK_TYPE)
+    return table.reshape(-1).view(BLOCK_TYPE)
 
 
 _LEADING = _leading_bytes()
 
 
-class _Aes:
-    """The bare block cipher under one key, with the two CMAC subkeys (SP 800-38B section 6.1)."""
+class Cmac:
+    """CMAC under one key of 16, 24 or 32 bytes: the block cipher and its two subkeys (SP 800-38B section 6.1)."""
 
     def __init__(self, key: Key) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError("an AES-256-CMAC key has 32 bytes")
-        self._encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - the block cipher of CMAC
-        zero = np.zeros(2 * BLOCK, np.uint8)
-        self.encrypt(zero)
-        self.k1 = _doubled(zero[:BLOCK].tobytes())
-        self.k2 = _doubled(self.k1)
+        self.cipher = BlockCipher(key)
+        zero = block_buffer(1)
+        self.cipher.encrypt(zero)
+        self.k1 = doubled(zero[:BLOCK].tobytes())
+        self.k2 = doubled(self.k1)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a key does not leave its process")
+    def of_cells(self, cells: Cells) -> Bytes:
+        """The (n, 16) CMACs of n messages; one of length 0 is the empty message."""
+        state = block_buffer(len(cells))
+        last = self._last_block_of_message()
+        for begin in range(0, len(cells), CHUNK_ROWS):
+            chunk = cells.rows(begin, begin + CHUNK_ROWS)
+            _absorb(self.cipher, _state_of(state, begin, len(chunk)), chunk, 0, last)
+        return state[: len(cells) * BLOCK].reshape(-1, BLOCK)
 
-    def encrypt(self, buffer: Bytes) -> None:
-        """Encrypts whole blocks in place; the last 15 or 16 bytes are spare room that OpenSSL asks for."""
-        whole = (len(buffer) - (BLOCK - 1)) // BLOCK * BLOCK
-        self._encryptor.update_into(buffer[:whole].data, buffer.data)
+    def of_fields(self, columns: Sequence[Cells]) -> Bytes:
+        """The (n, 16) CMACs of n rows of fields, framed as `cmac_fields` says."""
+        rows = len(columns[0])
+        state = block_buffer(rows)
+        last = self._last_block_of_fields()
+        for begin in range(0, rows, CHUNK_ROWS):
+            end = min(begin + CHUNK_ROWS, rows)
+            part = _state_of(state, begin, end - begin)
+            for column in columns[:-1]:
+                _absorb(self.cipher, part, column.rows(begin, end), HEADER, None)
+            _absorb(self.cipher, part, columns[-1].rows(begin, end), HEADER, last)
+        return state[: rows * BLOCK].reshape(-1, BLOCK)
 
-    def last_block_of_message(self) -> Blocks:
+    def _last_block_of_message(self) -> Blocks:
         """Row k is what the last block of a plain message is XORed with when k of its bytes are used (padding and subkey)."""
         table = np.zeros((_NOT_LAST + 1, BLOCK), np.uint8)
         table[:BLOCK] = np.frombuffer(self.k2, np.uint8)
         table[np.arange(BLOCK), np.arange(BLOCK)] ^= 0x80
         table[BLOCK] = np.frombuffer(self.k1, np.uint8)
-        return table.reshape(-1).view(_BLOCK_TYPE)
+        return table.reshape(-1).view(BLOCK_TYPE)
 
-    def last_block_of_fields(self) -> Blocks:
+    def _last_block_of_fields(self) -> Blocks:
         """The same for framed fields, whose last block is always whole: K1 whatever k is."""
         table = np.zeros((_NOT_LAST + 1, BLOCK), np.uint8)
         table[: BLOCK + 1] = np.frombuffer(self.k1, np.uint8)
-        return table.reshape(-1).view(_BLOCK_TYPE)
+        return table.reshape(-1).view(BLOCK_TYPE)
 
 
-def _doubled(block: bytes) -> bytes:
+def doubled(block: bytes) -> bytes:
     """Twice a block in GF(2^128), SP 800-38B section 6.1 step 2."""
     value = int.from_bytes(block, "big") << 1
     return ((value & ((1 << 128) - 1)) ^ (0x87 if value >> 128 else 0)).to_bytes(BLOCK, "big")
+
+
+def _cmac_of(key: Key) -> Cmac:
+    if len(key) != KEY_BYTES:
+        raise ValueError("an AES-256-CMAC key has 32 bytes")
+    return Cmac(key)
 
 
 def cmac(key: Key, messages: pa.Array[Any] | pa.ChunkedArray[Any]) -> Bytes:
@@ -102,25 +115,22 @@ def cmac(key: Key, messages: pa.Array[Any] | pa.ChunkedArray[Any]) -> Bytes:
         ValueError: the key has another length.
         TypeError: the column is of another type.
     """
-    aes = _Aes(key)
+    mac = _cmac_of(key)
     if isinstance(messages, pa.ChunkedArray):
-        parts = [_cmac_array(aes, chunk) for chunk in messages.chunks]
+        parts = [_cmac_array(mac, chunk) for chunk in messages.chunks]
         return np.concatenate(parts) if parts else np.empty((0, BLOCK), np.uint8)
-    return _cmac_array(aes, messages)
+    return _cmac_array(mac, messages)
 
 
-def _cmac_array(aes: _Aes, messages: pa.Array[Any]) -> Bytes:
+def _cmac_array(mac: Cmac, messages: pa.Array[Any]) -> Bytes:
     if isinstance(messages, pa.DictionaryArray):
-        of_values = np.concatenate([_cmac_array(aes, messages.dictionary), np.zeros((1, BLOCK), np.uint8)])
+        of_values = np.concatenate([_cmac_array(mac, messages.dictionary), np.zeros((1, BLOCK), np.uint8)])
         indices = messages.indices.cast(pa.int64()).fill_null(len(messages.dictionary))
         macs_of_rows: Bytes = of_values[np.asarray(indices.to_numpy())]
         return macs_of_rows
-    last = aes.last_block_of_message()
-    state = np.zeros(len(messages) * BLOCK + BLOCK - 1, np.uint8)
-    for begin in range(0, len(messages), _CHUNK_ROWS):
-        chunk = cells_of(messages.slice(begin, _CHUNK_ROWS))
-        _absorb(aes, _state_of(state, begin, len(chunk)), chunk, 0, last)
-    macs = state[: len(messages) * BLOCK].reshape(-1, BLOCK)
+    # Cells are taken a chunk at a time: they copy the text, and a column may be as large as memory.
+    chunks = [mac.of_cells(cells_of(messages.slice(begin, CHUNK_ROWS))) for begin in range(0, len(messages), CHUNK_ROWS)]
+    macs = np.concatenate(chunks) if chunks else np.empty((0, BLOCK), np.uint8)
     if messages.null_count:
         macs[~validity(messages)] = 0
     return macs
@@ -155,25 +165,15 @@ def cmac_fields(key: Key, fields: Sequence[pa.Array[Any] | Cells]) -> Bytes:
                 code="token-value-too-long",
                 hint="lower max_bytes of its column in the contract",
             )
-    aes = _Aes(key)
-    last = aes.last_block_of_fields()
-    rows = len(columns[0])
-    state = np.zeros(rows * BLOCK + BLOCK - 1, np.uint8)
-    for begin in range(0, rows, _CHUNK_ROWS):
-        end = min(begin + _CHUNK_ROWS, rows)
-        part = _state_of(state, begin, end - begin)
-        for column in columns[:-1]:
-            _absorb(aes, part, column.rows(begin, end), HEADER, None)
-        _absorb(aes, part, columns[-1].rows(begin, end), HEADER, last)
-    return state[: rows * BLOCK].reshape(-1, BLOCK)
+    return _cmac_of(key).of_fields(columns)
 
 
 def _state_of(state: Bytes, begin: int, rows: int) -> Bytes:
     """The chaining values of some rows, with the 15 bytes of spare room behind them."""
-    return state[begin * BLOCK : (begin + rows) * BLOCK + BLOCK - 1]
+    return state[begin * BLOCK : (begin + rows) * BLOCK + SPARE]
 
 
-def _absorb(aes: _Aes, state: Bytes, cells: Cells, header: int, last: Blocks | None) -> None:
+def _absorb(aes: BlockCipher, state: Bytes, cells: Cells, header: int, last: Blocks | None) -> None:
     """Runs one piece of every row's message through the row's chain.
 
     Args:
@@ -184,7 +184,7 @@ def _absorb(aes: _Aes, state: Bytes, cells: Cells, header: int, last: Blocks | N
             pieces follow.
     """
     rows = len(cells)
-    windows: Blocks = np.ndarray((len(cells.data) - BLOCK + 1,), _BLOCK_TYPE, cells.data, strides=(1,))
+    windows: Blocks = np.ndarray((len(cells.data) - BLOCK + 1,), BLOCK_TYPE, cells.data, strides=(1,))
     sizes = cells.lengths + header
     counts = np.maximum((sizes + (BLOCK - 1)) >> 4, 1)
 
@@ -192,9 +192,9 @@ def _absorb(aes: _Aes, state: Bytes, cells: Cells, header: int, last: Blocks | N
     blocks = _blocks_at(windows, cells.starts - header, sizes)
     if header:
         blocks.view(np.uint16)[:: BLOCK // 2] = cells.lengths.astype(">u2").view(np.uint16)
-    _xor(chains, blocks)
+    xor(chains, blocks)
     if last is not None:
-        _xor(chains, last[np.where(counts == 1, np.minimum(sizes, BLOCK), _NOT_LAST)])
+        xor(chains, last[np.where(counts == 1, np.minimum(sizes, BLOCK), _NOT_LAST)])
     aes.encrypt(state)
 
     # Rows drop out as their cells end; those left are gathered, run, and put back.
@@ -203,15 +203,15 @@ def _absorb(aes: _Aes, state: Bytes, cells: Cells, header: int, last: Blocks | N
     while alive.size:
         used = sizes[alive] - position * BLOCK
         blocks = _blocks_at(windows, cells.starts[alive] + (position * BLOCK - header), used)
-        scratch = np.zeros(alive.size * BLOCK + BLOCK - 1, np.uint8)
+        scratch = block_buffer(alive.size)
         some = scratch[: alive.size * BLOCK]
-        some.view(_BLOCK_TYPE)[:] = chains.view(_BLOCK_TYPE)[alive]
-        _xor(some, blocks)
+        some.view(BLOCK_TYPE)[:] = chains.view(BLOCK_TYPE)[alive]
+        xor(some, blocks)
         position += 1
         if last is not None:
-            _xor(some, last[np.where(counts[alive] == position, np.minimum(used, BLOCK), _NOT_LAST)])
+            xor(some, last[np.where(counts[alive] == position, np.minimum(used, BLOCK), _NOT_LAST)])
         aes.encrypt(scratch)
-        chains.view(_BLOCK_TYPE)[alive] = some.view(_BLOCK_TYPE)
+        chains.view(BLOCK_TYPE)[alive] = some.view(BLOCK_TYPE)
         alive = alive[counts[alive] > position]
 
 
@@ -223,9 +223,3 @@ def _blocks_at(windows: Blocks, places: Places, used: Places) -> Bytes:
     blocks = windows[places].view(np.uint64)
     blocks &= _LEADING[np.minimum(used, BLOCK)].view(np.uint64)
     return blocks.view(np.uint8)
-
-
-def _xor(target: Bytes, other: Blocks | Bytes) -> None:
-    """XORs whole blocks into `target`, eight bytes at a time."""
-    words = target.view(np.uint64)
-    words ^= other.view(np.uint64)
