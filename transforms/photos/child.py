@@ -15,13 +15,13 @@ from PIL import Image, ImageCms
 from transforms.photos import frames
 from transforms.photos.confinement import allow_cpu, confine
 from transforms.photos.minimise import Minimiser
-from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode
+from transforms.photos.model import Limits, PhotoRefused, Picture, PrintSpec, RefusalCode
 
 _STDIN, _STDOUT = 0, 1
 
 
 def main(limits: Limits) -> None:
-    """Minimises photos until the standard input ends."""
+    """Decodes photos until the standard input ends."""
     minimiser = Minimiser(limits)
     _warm_up(minimiser)
     _write(frames.greeting(confine(limits.memory_bytes)))
@@ -29,9 +29,9 @@ def main(limits: Limits) -> None:
         head_length, body_length = frames.LENGTHS.unpack(lengths)
         specs = frames.specs_of(_read(head_length))
         allow_cpu(limits.seconds)
-        result: Minimised | RefusalCode
+        result: tuple[Picture, ...] | RefusalCode
         try:
-            result = minimiser.minimise(_read(body_length), specs)
+            result = minimiser.pictures(_read(body_length), specs)
         except PhotoRefused as refused:
             result = refused.code
         except MemoryError:
@@ -52,7 +52,7 @@ def _warm_up(minimiser: Minimiser) -> None:
     ):
         buffer = io.BytesIO()
         image.save(buffer, kind, icc_profile=profile)
-        minimiser.minimise(buffer.getvalue(), [PrintSpec(32, 40, 300, 60_000)])
+        minimiser.pictures(buffer.getvalue(), [PrintSpec(32, 40, 300, 60_000)])
 
 
 def _read(length: int) -> bytes:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from transforms.photos.audit import audit
-from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+from transforms.photos.model import Limits, PhotoRefused, Picture, PrintSpec, RefusalCode
 
 LENGTHS = struct.Struct(">II")  # of the JSON head and of the body, in bytes
 MAX_HEAD = 65_536
@@ -38,18 +37,12 @@ def greeting(confinement: dict[str, bool]) -> bytes:
     return _pack(confinement, b"")
 
 
-def reply(result: Minimised | RefusalCode) -> bytes:
+def reply(result: Sequence[Picture] | RefusalCode) -> bytes:
     """What became of a photo, as bytes to send."""
     if isinstance(result, RefusalCode):
         return _pack({"refused": result.value}, b"")
-    head: list[dict[str, object]] = []
-    for outcome in result.outcomes:
-        if isinstance(outcome, RefusalCode):
-            head.append({"refused": outcome.value})
-        else:
-            size = [outcome.width_px, outcome.height_px]
-            head.append({"bytes": len(outcome.jpeg), "size": size, "quality": outcome.quality, "small": outcome.small})
-    return _pack({"outcomes": head}, b"".join(o.jpeg for o in result.outcomes if isinstance(o, Rendition)))
+    head = [{"size": [picture.width_px, picture.height_px], "small": picture.small} for picture in result]
+    return _pack({"pictures": head}, b"".join(picture.rgb for picture in result))
 
 
 def read_greeting(head: bytes) -> dict[str, bool]:
@@ -60,8 +53,8 @@ def read_greeting(head: bytes) -> dict[str, bool]:
     return report
 
 
-def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> Minimised:
-    """The result in a reply, each JPEG audited here: on the trusted side.
+def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
+    """The pictures in a reply: pixels, and of a size that fits their spec.
 
     Raises:
         PhotoRefused: the decoding process refused the photo.
@@ -72,38 +65,30 @@ def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> Minimise
         raise BrokenFrame
     if "refused" in message:
         raise PhotoRefused(_code(message["refused"]))
-    entries = message.get("outcomes")
+    entries = message.get("pictures")
     if not isinstance(entries, list) or len(entries) != len(specs):
         raise BrokenFrame
-    outcomes: list[Rendition | RefusalCode] = []
+    pictures: list[Picture] = []
     position = 0
     for entry, spec in zip(entries, specs, strict=True):
-        if not isinstance(entry, dict):
-            raise BrokenFrame
-        if "refused" in entry:
-            outcomes.append(_code(entry["refused"]))
-            continue
-        length, width, height, quality, small = _rendition_fields(entry)
-        if not 0 < length <= len(body) - position or not (width <= spec.width_px and height <= spec.height_px):
+        width, height, small = _picture_fields(entry)
+        if not (width <= spec.width_px and height <= spec.height_px):
             raise BrokenFrame
         if not small and (width, height) != (spec.width_px, spec.height_px):
             raise BrokenFrame
-        jpeg = body[position : position + length]
-        position += length
-        try:
-            audit(jpeg, spec, (width, height))
-        except PhotoRefused as refused:
-            outcomes.append(refused.code)
-        else:
-            outcomes.append(Rendition(jpeg, width, height, quality, small))
+        end = position + 3 * width * height
+        if end > len(body):
+            raise BrokenFrame
+        pictures.append(Picture(body[position:end], width, height, small))
+        position = end
     if position != len(body):
         raise BrokenFrame
-    return Minimised(tuple(outcomes))
+    return tuple(pictures)
 
 
 def largest_body(specs: Sequence[PrintSpec]) -> int:
     """The most bytes that a reply to these specs can have."""
-    return sum(spec.max_bytes for spec in specs)
+    return sum(3 * spec.width_px * spec.height_px for spec in specs)
 
 
 def limits_argument(limits: Limits) -> str:
@@ -134,11 +119,12 @@ def _code(value: object) -> RefusalCode:
     return RefusalCode(value)
 
 
-def _rendition_fields(entry: dict[str, Any]) -> tuple[int, int, int, int, bool]:
-    length, size, quality, small = (entry.get(name) for name in ("bytes", "size", "quality", "small"))
+def _picture_fields(entry: object) -> tuple[int, int, bool]:
+    if not isinstance(entry, dict):
+        raise BrokenFrame
+    size, small = entry.get("size"), entry.get("small")
     if not isinstance(size, list) or len(size) != 2 or not isinstance(small, bool):
         raise BrokenFrame
-    numbers = (length, *size, quality)
-    if not all(type(number) is int and number > 0 for number in numbers):
+    if not all(type(side) is int and side > 0 for side in size):
         raise BrokenFrame
-    return (*numbers, small)
+    return size[0], size[1], small

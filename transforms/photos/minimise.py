@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from transforms.photos import jpeg, png
-from transforms.photos.audit import audit
 from transforms.photos.colour import SrgbConverter
+from transforms.photos.encode import render
 from transforms.photos.geometry import Framing, decode_scale, frame, swaps_sides
-from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
 from transforms.photos.source import Source
 
 _UPRIGHT = {
@@ -23,26 +23,24 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_LOWEST_QUALITY = 40
-_QUALITY_STEP = 5
 _FLAT_SHARE = 16  # a bottom of one colour that is at least a sixteenth of the height
 _REDUCING_GAP = 2.0
 
 
 class Minimiser:
-    """Minimises photos in this process; keeps only colour transforms between photos. Not for two threads at once."""
+    """Decodes photos in this process; keeps only colour transforms between photos. Not for two threads at once."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._converter = SrgbConverter()
 
-    def minimise(self, data: bytes, specs: Sequence[PrintSpec]) -> Minimised:
-        """Decodes a photo once and makes one rendition for each spec; see `minimise`."""
+    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
+        """Decodes a photo once and makes the pixels of each spec's print; see `minimise`."""
         if not specs:
             raise ValueError("a photo is minimised for at least one print")
         source = read_source(data, self._limits)
         try:
-            return self._render(source, specs)
+            return self._pictures(source, specs)
         except PhotoRefused:
             raise
         except MemoryError:
@@ -50,15 +48,12 @@ class Minimiser:
         except Exception:  # noqa: BLE001 a decoder's own error may quote the file, and there is no list of what it raises
             raise PhotoRefused(RefusalCode.UNDECODABLE) from None
 
-    def _render(self, source: Source, specs: Sequence[PrintSpec]) -> Minimised:
+    def _pictures(self, source: Source, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
         framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
         picture, scale = _decode(source, decode_scale(framings, source.orientation))
-        outcomes = [self._rendition(picture, source, framing, scale, spec) for framing, spec in zip(framings, specs, strict=True)]
-        return Minimised(tuple(outcomes))
+        return tuple(self._print(picture, source, framing, scale, spec) for framing, spec in zip(framings, specs, strict=True))
 
-    def _rendition(
-        self, picture: Image.Image, source: Source, framing: Framing, scale: int, spec: PrintSpec
-    ) -> Rendition | RefusalCode:
+    def _print(self, picture: Image.Image, source: Source, framing: Framing, scale: int, spec: PrintSpec) -> Picture:
         size = (framing.width_px, framing.height_px)
         left, top, right, bottom = (edge / scale for edge in framing.box)
         small = picture.resize(
@@ -71,13 +66,7 @@ class Minimiser:
         if source.orientation in _UPRIGHT:
             rgb = rgb.transpose(_UPRIGHT[source.orientation])
         # Only the pixels go on: a plain save would copy a comment and a profile from the picture it was made from [I6].
-        clean = Image.frombytes("RGB", size, rgb.tobytes())
-        try:
-            encoded, quality = _encode(clean, spec)
-            audit(encoded, spec, size)
-        except PhotoRefused as refused:
-            return refused.code
-        return Rendition(encoded, *size, quality, framing.small)
+        return Picture(rgb.tobytes(), *size, framing.small)
 
     def _opaque(self, image: Image.Image, profile: bytes | None, background: tuple[int, int, int]) -> Image.Image:
         """The picture in sRGB over the background, so that a colour hidden under transparent pixels is never shown."""
@@ -107,7 +96,7 @@ def minimise(data: bytes, specs: Sequence[PrintSpec], limits: Limits | None = No
         PhotoRefused: the photo breaks a limit or cannot be decoded whole.
         ValueError: no specs.
     """
-    return Minimiser(limits).minimise(data, specs)
+    return render(Minimiser(limits).pictures(data, specs), specs)
 
 
 def read_source(data: bytes, limits: Limits) -> Source:
@@ -196,17 +185,3 @@ def _has_flat_bottom(image: Image.Image) -> bool:
 
 def _extrema(image: Image.Image) -> list[tuple[int, int]]:
     return [band.getextrema() for band in image.split()]  # type: ignore[misc]
-
-
-def _encode(image: Image.Image, spec: PrintSpec) -> tuple[bytes, int]:
-    """A baseline JPEG within the spec's bytes and its quality: 90 for a print of 600 dpi and more, 85 below, or lower [I3]."""
-    for quality in range(90 if spec.dpi >= 600 else 85, _LOWEST_QUALITY - 1, -_QUALITY_STEP):
-        buffer = io.BytesIO()
-        try:
-            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, dpi=(spec.dpi, spec.dpi))
-        except OSError:
-            # The library gives the encoder one byte a pixel, and 64 KiB at least; noise needs more, and a lower quality less.
-            continue
-        if buffer.tell() <= spec.max_bytes:
-            return buffer.getvalue(), quality
-    raise PhotoRefused(RefusalCode.OVER_BUDGET)

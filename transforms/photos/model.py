@@ -92,6 +92,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Upright, opaque sRGB pixels for one print: all that leaves a decoding process.
+
+    `rgb` is three bytes a pixel, row after row. `small` is as for `Rendition`.
+
+    Raises:
+        ValueError: `rgb` has another length than the size says.
+    """
+
+    rgb: bytes
+    width_px: int
+    height_px: int
+    small: bool
+
+    def __post_init__(self) -> None:
+        if self.width_px < 1 or self.height_px < 1 or len(self.rgb) != 3 * self.width_px * self.height_px:
+            raise ValueError("a picture has three bytes for each of its pixels")
+
+
+@dataclass(frozen=True, slots=True)
 class Rendition:
     """One print-sized JPEG that passed the output audit.
 

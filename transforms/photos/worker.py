@@ -14,7 +14,8 @@ from types import TracebackType
 
 from transforms.errors import InternalError
 from transforms.photos import frames
-from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode
+from transforms.photos.encode import render
+from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
 
 _START_SECONDS = 60.0  # imports on a machine that is busy
 _CHUNK = 2**20
@@ -66,9 +67,9 @@ class PhotoWorker:
         return None if self._process is None else self._process.pid
 
     def minimise(self, data: bytes, specs: Sequence[PrintSpec]) -> Minimised:
-        """Minimises one photo in the process; see `transforms.photos.minimise.minimise`.
+        """Decodes one photo in the process and encodes its prints in this one; see `transforms.photos.minimise.minimise`.
 
-        Every output is audited once more on this side, which does not trust the process.
+        Only pixels, of a size that was checked, come from the process: its word is taken for nothing else.
 
         Raises:
             PhotoRefused: the photo breaks a limit, cannot be decoded, or took the process down.
@@ -79,6 +80,14 @@ class PhotoWorker:
             raise ValueError("a photo is minimised for at least one print")
         if len(data) > self._limits.max_bytes:  # as the process would answer, without sending it
             raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
+        return render(self._pictures(data, specs), specs)
+
+    def close(self) -> None:
+        """Ends the process; the next photo starts another."""
+        with self._one_photo:
+            self._stop()
+
+    def _pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
         with self._one_photo:
             process = self._started()
             deadline = time.monotonic() + self._limits.seconds
@@ -98,11 +107,6 @@ class PhotoWorker:
             except BaseException:
                 self._stop()  # an interrupted exchange leaves half a message in the pipe
                 raise
-
-    def close(self) -> None:
-        """Ends the process; the next photo starts another."""
-        with self._one_photo:
-            self._stop()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

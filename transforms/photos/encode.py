@@ -1,0 +1,51 @@
+"""From the pixels of a print to its JPEG, on the side that no hostile byte reaches but as a pixel."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from PIL import Image
+
+from transforms.photos.audit import audit
+from transforms.photos.model import Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode, Rendition
+
+_LOWEST_QUALITY = 40
+_QUALITY_STEP = 5
+
+
+def render(pictures: Sequence[Picture], specs: Sequence[PrintSpec]) -> Minimised:
+    """Encodes each picture as its print's JPEG and audits it.
+
+    Args:
+        pictures: one for each spec, in order.
+        specs: the prints.
+
+    Returns:
+        One outcome for each spec: a rendition, or the code that refused that print alone.
+    """
+    return Minimised(tuple(_outcome(picture, spec) for picture, spec in zip(pictures, specs, strict=True)))
+
+
+def _outcome(picture: Picture, spec: PrintSpec) -> Rendition | RefusalCode:
+    size = (picture.width_px, picture.height_px)
+    try:
+        jpeg, quality = _encode(Image.frombytes("RGB", size, picture.rgb), spec)
+        audit(jpeg, spec, size)
+    except PhotoRefused as refused:
+        return refused.code
+    return Rendition(jpeg, *size, quality, picture.small)
+
+
+def _encode(image: Image.Image, spec: PrintSpec) -> tuple[bytes, int]:
+    """A baseline JPEG within the spec's bytes and its quality: 90 for a print of 600 dpi and more, 85 below, or lower [I3]."""
+    for quality in range(90 if spec.dpi >= 600 else 85, _LOWEST_QUALITY - 1, -_QUALITY_STEP):
+        buffer = io.BytesIO()
+        try:
+            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, dpi=(spec.dpi, spec.dpi))
+        except OSError:
+            # The library gives the encoder one byte a pixel, and 64 KiB at least; noise needs more, and a lower quality less.
+            continue
+        if buffer.tell() <= spec.max_bytes:
+            return buffer.getvalue(), quality
+    raise PhotoRefused(RefusalCode.OVER_BUDGET)
