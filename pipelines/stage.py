@@ -28,12 +28,13 @@ from transforms.contract.model import Contract
 from transforms.errors import InternalError, Refused, UsageError
 from transforms.export.sources import Source
 from transforms.keyring.open import open_keyset
-from transforms.photos.codec import codec_versions
+from transforms.photos.codec import codec_versions, finder_versions
+from transforms.photos.faces import can_find_faces
 from transforms.policy.model import Policy
 from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
 from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
-from transforms.steps.minimise_photos import MinimisePhotos
+from transforms.steps.minimise_photos import FLAGGED, MinimisePhotos
 from transforms.steps.project_views import ProjectViews, ViewTask
 from transforms.steps.quarantine import WriteQuarantine
 from transforms.steps.read_export import ReadExport
@@ -75,6 +76,9 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         if settings.photos is None:
             raise UsageError("--photos is missing", hint="a policy of this run sends photos")
         check_photo_store(settings.photos)
+    if any(policy.photo and policy.photo.crop == "detected" for policy in terms.policies) and not can_find_faces():
+        hint = "install supplier-views[face], or write crop: top"
+        raise UsageError("a policy crops photos on detected faces, and the extra face is not installed", hint=hint)
     sources = find_sources(settings.export, terms.contract)
     tasks, notices = _open_tasks(settings, terms.policies, now.date())
     areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
@@ -117,7 +121,7 @@ class _Job:
         repeats = checked.accepted | "Find repeats" >> FindRepeats(self.contract, keys, self.day, self.attempts)
         views = checked.accepted | "Project views" >> ProjectViews(self.contract, self.tasks, keys, self.day, self.attempts)
         photos = views.photos | "Minimise photos" >> MinimisePhotos(
-            policies, self.settings.photos or "", self.attempts, os.cpu_count() or 1, repeats.rows
+            self.contract, policies, self.settings.photos or "", self.attempts, os.cpu_count() or 1, repeats.rows
         )
         repeated = repeats.rows | "Break repeats" >> RepeatsAsBroken()
         broken = (read.broken, checked.broken, repeated.broken, photos.broken) | "All broken" >> beam.Flatten()
@@ -199,7 +203,7 @@ def _write_reports(
     notices: tuple[str, ...],
 ) -> Mapping[str, StageReport]:
     reports = {}
-    broken: Tally = {f"quarantined {rule}": count for rule, count in result["broken"].items()}
+    broken: Tally = {rule if rule.startswith(FLAGGED) else f"quarantined {rule}": count for rule, count in result["broken"].items()}
     for task in tasks:
         policy = task.policy
         counts = result["suppliers"][policy.supplier]
@@ -221,7 +225,7 @@ def _write_reports(
                 epoch=task.epoch,
                 key_id=f"{policy.supplier}/{task.epoch}",
             ),
-            photo_codec=codec_versions() if policy.photo else {},
+            photo_codec=_photo_codec(policy),
             contract_sha256=fingerprint(terms.contract),
             policy_sha256=fingerprint(policy),
             export_sha256=export_sha256,
@@ -232,6 +236,13 @@ def _write_reports(
         areas[policy.supplier].write_report(report)
         reports[policy.supplier] = report
     return reports
+
+
+def _photo_codec(policy: Policy) -> dict[str, str]:
+    """Names and versions of what the bytes of this policy's photos depend on."""
+    if policy.photo is None:
+        return {}
+    return codec_versions() | (finder_versions() if policy.photo.crop == "detected" else {})
 
 
 def _set_times(release: Path, day: date) -> None:

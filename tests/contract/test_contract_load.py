@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from transforms.contract.load import load_contract
-from transforms.contract.model import Classification
+from transforms.contract.model import Classification, PhotoLimits
 from transforms.errors import ContractError
 
 CONTRACT = """\
@@ -48,6 +48,11 @@ schema:
           - {property: maxBytes, value: 200}
           - {property: retention, value: 7, vendor: another-tool}
 """
+
+
+HIDDEN = "  - {property: protectedColumn, value: hidden}"
+PURPOSES = "{property: photoPurposes, value: [print cards]}"
+BOX = "{property: faceBox, value: [box_x, box_y, box_w, box_h]}"
 
 
 def loaded(tmp_path: Path, old: str = "", new: str = ""):
@@ -96,6 +101,22 @@ def test_limits_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
     contract = loaded(tmp_path)
     assert (contract.encoding, contract.quarantine_limit, contract.photo_quarantine_limit) == ("utf-8", 0.005, 0.05)
     assert contract.columns[0].max_bytes == 4096
+
+
+def test_photo_limits_formats_and_the_face_box_are_read_and_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
+    contract = loaded(tmp_path)
+    assert (contract.photo_formats, contract.photo_limits, contract.columns[-1].face_box) == (("jpeg", "png"), PhotoLimits(), ())
+    terms = (
+        "\n  - {property: photoFormats, value: [png]}\n"
+        "  - {property: photoLimits, value: {maxBytes: 2000000, maxPixels: 9000000, minAspect: 0.6, maxAspect: 1.5}}"
+    )
+    contract = loaded(tmp_path, HIDDEN, HIDDEN + terms)
+    assert contract.photo_formats == ("png",)
+    assert contract.photo_limits == PhotoLimits(2_000_000, 9_000_000, 0.6, 1.5)
+    columns = "".join(f"\n      - {{name: box_{side}, logicalType: string, classification: restricted}}" for side in "xywh")
+    path = tmp_path / "contract.yaml"
+    path.write_text(CONTRACT.replace(PURPOSES, f"{PURPOSES}\n          - {BOX}").rstrip() + columns + "\n", encoding="utf-8")
+    assert load_contract(path).column("face").face_box == ("box_x", "box_y", "box_w", "box_h")
 
 
 @pytest.mark.parametrize(
@@ -161,6 +182,17 @@ def test_limits_have_the_defaults_of_the_specification(tmp_path: Path) -> None:
         ("  - {property: protectedColumn, value: hidden}", "  - {property: quarantineLimit, value: 1.1}", "value-invalid"),
         ("  - {property: protectedColumn, value: hidden}", "  - {property: quarantineLimit, value: -0.1}", "value-invalid"),
         ("  - {property: protectedColumn, value: hidden}", "  - {property: quarantineLimt, value: 0.1}", "key-unknown"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoFormats, value: []}", "value-invalid"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoFormats, value: [jpeg, heic]}", "value-invalid"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoLimits, value: {maxBytes: 60000000}}", "value-invalid"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoLimits, value: {maxPixels: 0}}", "value-invalid"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoLimits, value: {minAspect: 1.1}}", "value-invalid"),
+        (HIDDEN, HIDDEN + "\n  - {property: photoLimits, value: {maxSide: 10}}", "key-unknown"),
+        (PURPOSES, "{property: faceBox, value: [hidden, number, size, face]}", "face-box-unsound"),
+        (PURPOSES, "{property: faceBox, value: [hidden, hidden, hidden, hidden]}", "face-box-unsound"),
+        (PURPOSES, "{property: faceBox, value: [x, y, w, h]}", "face-box-unknown"),
+        (PURPOSES, "{property: faceBox, value: [hidden, number, size]}", "value-invalid"),
+        ("- property: generalisations", f"- {BOX}\n          - property: generalisations", "face-box-misplaced"),
     ],
 )
 def test_a_contract_that_breaks_a_rule_is_refused_by_file_line_rule_and_hint(tmp_path: Path, old: str, new: str, code: str) -> None:

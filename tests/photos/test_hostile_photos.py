@@ -124,6 +124,8 @@ def test_the_limits_are_configurable() -> None:
     assert code(data, Limits(side_px=799)) == "side-too-long"
     assert code(data, Limits(aspect_min=0.9, aspect_max=1.1)) == "aspect-out-of-range"
     assert code(data, Limits(max_bytes=len(data) - 1)) == "too-many-bytes"
+    assert code(data, Limits(formats=("png",))) == "unsupported-format"
+    assert code(encoded(portrait(), "PNG"), Limits(formats=("jpeg",))) == "unsupported-format"
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.99])

@@ -1,6 +1,7 @@
 """Orientation, crop, size, quality and bytes of a print."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,76 @@ def test_a_small_source_keeps_its_own_pixels() -> None:
     rendition = minimise(encoded(source, "PNG"), [CARD]).rendition()
     assert (rendition.small, rendition.width_px, rendition.height_px) == (True, 200, 256)
     assert np.abs(pixels(rendition) - np.asarray(source, dtype=float)).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_crop_on_a_face_has_the_head_at_three_quarters_of_the_height_and_in_the_middle(orientation: int) -> None:
+    # A head from crown to chin, whose face has a box of 200 x 250 at (900, 700), on a picture that begins and ends black.
+    upright = Image.new("RGB", (2000, 2400), (0, 0, 255))
+    upright.paste((255, 255, 0), (900, 645, 1100, 950))
+    for edge in (0, 2000):
+        upright.paste((0, 0, 0), (0, edge, 2000, edge + 400))
+    turn = TURNS[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    sensor = encoded(upright if turn is None else upright.transpose(turn), quality=95, subsampling=0, exif=exif)
+    spec = PrintSpec(295, 378, 300, 60_000, crop="face", face=(900, 700, 200, 250))
+    rendition = minimise(sensor, [spec]).rendition()
+    yellow = pixels(rendition)[..., 2] < 100
+    rows, columns = np.flatnonzero(yellow.any(axis=1)), np.flatnonzero(yellow.any(axis=0))
+    assert not rendition.without_face
+    assert 0.73 <= (rows[-1] - rows[0] + 1) / 378 <= 0.77
+    assert 0.08 <= rows[0] / 378 <= 0.10
+    assert abs((columns[0] + columns[-1]) / 2 - 147) <= 2
+
+
+def test_a_face_that_needs_finer_pixels_than_the_whole_picture_gets_them() -> None:
+    upright = grained(2000, 2500, cell=24)
+    spec = PrintSpec(295, 378, 300, 200_000, crop="face", face=(900, 1000, 200, 250))
+    data = encoded(upright, quality=95, subsampling=0)
+    on_face = minimise(data, [spec]).rendition()
+    whole = Image.open(io.BytesIO(data)).crop((841, 908, 1159, 1315))
+    assert (on_face.width_px, on_face.height_px, on_face.small) == (295, 378, False)
+    expected = np.asarray(whole.resize((295, 378), Image.Resampling.LANCZOS), dtype=float)
+    assert np.abs(pixels(on_face) - expected).mean() < 12
+
+
+@pytest.mark.parametrize(
+    "face",
+    [
+        None,
+        (0.0, 0.0, 0.0, 0.0),
+        (500.0, 500.0, 30.0, 40.0),  # too small to be the portrait's
+        (900.0, 100.0, 300.0, 300.0),  # out of the picture
+        (-90.0, 100.0, 300.0, 300.0),
+        (300.0, 100.0, 100.0, 300.0),  # too narrow
+        (300.0, 100.0, 500.0, 300.0),  # too wide
+        (float("nan"), 100.0, 300.0, 300.0),
+    ],
+)
+def test_without_a_believable_face_the_crop_is_from_the_top_and_flagged(face: Any) -> None:
+    data = encoded(grained(1000, 1300))
+    from_top = minimise(data, [CARD]).rendition()
+    flagged = minimise(data, [replace(CARD, crop="face", face=face)]).rendition()
+    assert (flagged.jpeg, flagged.without_face, from_top.without_face) == (from_top.jpeg, True, False)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(
+    st.integers(20, 3000), st.integers(20, 3000), st.integers(1, 8), st.tuples(*[st.floats(0, 1)] * 4).filter(lambda f: f[3] > 0)
+)
+def test_a_crop_on_any_face_lies_in_the_picture(width: int, height: int, orientation: int, part: Any) -> None:
+    across, down = (height, width) if orientation >= 5 else (width, height)
+    face = (part[0] * across, part[1] * down, part[2] * across, part[3] * down)
+    framing = frame(width, height, orientation, replace(CARD, crop="face", face=face))
+    left, top, right, bottom = framing.box
+    assert -1e-6 <= left < right <= width + 1e-6
+    assert -1e-6 <= top < bottom <= height + 1e-6
+    shown_across, shown_down = (bottom - top, right - left) if orientation >= 5 else (right - left, bottom - top)
+    assert framing.width_px <= shown_across + 1e-6
+    assert framing.height_px <= shown_down + 1e-6
+    # what the leak gate holds every print to
+    assert abs(framing.width_px * 378 - framing.height_px * 295) * 2 <= 295 + 378
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -38,7 +38,7 @@ def test_a_reply_reads_back_as_what_was_sent() -> None:
 
 def test_nothing_but_the_pixels_of_the_print_crosses() -> None:
     head, body = parts(reply(photo()))
-    assert head == {"pictures": [{"size": [100, 128], "small": False}]}
+    assert head == {"pictures": [{"size": [100, 128], "small": False, "without_face": False}]}
     assert len(body) == largest_body([SPEC]) == 3 * 100 * 128
 
 

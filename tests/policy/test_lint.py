@@ -167,6 +167,7 @@ def test_a_restricted_column_is_refused_wherever_a_policy_names_it(
         ("height_mm: 32", "height_mm: 51", "photo-size", 14),
         ("max_bytes: 60000", "max_bytes: 200001", "photo-bytes", 14),
         ("max_bytes: 60000", "max_bytes: 1023", "photo-bytes", 14),
+        ("name: person_token}", "name: person_token, crop: face}", "photo-crop", 14),
         ("why: card stock", "why: anonymous card stock", "claims-anonymity", 13),
         ("print warrant cards and staff passes", "print anonymised cards", "claims-anonymity", 3),
     ],
@@ -175,6 +176,20 @@ def test_a_policy_that_breaks_a_rule_is_refused_on_its_line(
     tmp_path: Path, contract: Contract, old: str, new: str, code: str, line: int
 ) -> None:
     assert (code, line) in findings(policy_of(tmp_path, (old, new)), contract)
+
+
+def test_a_crop_on_the_face_is_accepted_where_the_contract_names_its_box_and_a_detected_one_always(
+    tmp_path: Path, contract: Contract
+) -> None:
+    sides = tuple(f"face_{side}" for side in "xywh")
+    boxes = (Column(name, Classification.RESTRICTED, pattern="[0-9]{1,5}") for name in sides)
+    photo = replace(contract.column("photo_file"), face_box=sides)
+    with_box = replace(contract, columns=(*(c for c in contract.columns if c.name != photo.name), photo, *boxes))
+    for crop, terms in (("face", with_box), ("detected", contract)):
+        policy = policy_of(tmp_path, ("name: person_token}", f"name: person_token, crop: {crop}}}"))
+        assert policy.photo is not None
+        assert policy.photo.crop == crop
+        lint(policy, terms)
 
 
 def test_a_photo_at_600_dpi_of_the_default_size_is_accepted(tmp_path: Path, contract: Contract) -> None:

@@ -68,7 +68,7 @@ class Property(FileModel):
     )
     tags: tuple[Line, ...] = ()
     custom_properties: tuple[CustomProperty, ...] = Field(
-        (), alias="customProperties", description="generalisations, photoPurposes or maxBytes"
+        (), alias="customProperties", description="generalisations, photoPurposes, faceBox or maxBytes"
     )
 
 
@@ -103,7 +103,24 @@ class ContractDocument(FileModel):
     tables: Annotated[list[Table], Field(min_length=1, max_length=1)] = Field(alias="schema", description="exactly one table")
     custom_properties: tuple[CustomProperty, ...] = Field(
         alias="customProperties",
-        description="personKey, protectedColumn, encoding, quarantineLimit, photoQuarantineLimit",
+        description="personKey, protectedColumn, encoding, quarantineLimit, photoQuarantineLimit, photoFormats, photoLimits",
+    )
+
+
+class PhotoBounds(FileModel):
+    """What a photo may be before it is decoded."""
+
+    max_bytes: Annotated[Whole, Field(ge=1_000, le=50_000_000)] = Field(
+        10_000_000, alias="maxBytes", description="the most bytes of a photo's file, 1,000 to 50,000,000"
+    )
+    max_pixels: Annotated[Whole, Field(ge=1_000, le=100_000_000)] = Field(
+        50_000_000, alias="maxPixels", description="the most pixels of a photo, 1,000 to 100,000,000"
+    )
+    min_aspect: Annotated[Decimal, Field(ge=0.1, le=1)] = Field(
+        0.5, alias="minAspect", description="the least width / height, 0.1 to 1"
+    )
+    max_aspect: Annotated[Decimal, Field(ge=1, le=10)] = Field(
+        2.0, alias="maxAspect", description="the greatest width / height, 1 to 10"
     )
 
 
@@ -122,6 +139,16 @@ class TableTerms(FileModel):
     photo_quarantine_limit: Annotated[Decimal, Field(le=1)] = Field(
         0.05, alias="photoQuarantineLimit", description="the share of photos, 0 to 1, that may be broken"
     )
+    photo_formats: Annotated[tuple[Literal["jpeg", "png"], ...], Field(min_length=1)] = Field(
+        ("jpeg", "png"),
+        alias="photoFormats",
+        description="[jpeg, png] or one of them: what photos may be by their first bytes",
+    )
+    photo_limits: PhotoBounds = Field(
+        default_factory=lambda: PhotoBounds.model_validate({}),
+        alias="photoLimits",
+        description="{maxBytes, maxPixels, minAspect, maxAspect}: what a photo may be before it is decoded",
+    )
 
 
 class ColumnTerms(FileModel):
@@ -131,6 +158,9 @@ class ColumnTerms(FileModel):
         {}, description="a coarser column's name, then each label with the values that it stands for"
     )
     photo_purposes: tuple[Line, ...] = Field((), alias="photoPurposes", description="the policy purposes that may have photos")
+    face_box: Annotated[tuple[Name, ...], Field(min_length=4, max_length=4)] | None = Field(
+        None, alias="faceBox", description="the columns of left, top, width and height of the face, in pixels of the upright photo"
+    )
     max_bytes: Annotated[Whole, Field(ge=1, le=1_000_000)] = Field(
         4096, alias="maxBytes", description="the most bytes of UTF-8 that one cell may hold"
     )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from transforms.contract.document import VENDOR, ColumnTerms, ContractDocument, CustomProperty, Property, TableTerms
 from transforms.contract.file_schema import FileModel, validate
-from transforms.contract.model import Column, Contract
+from transforms.contract.model import Column, Contract, PhotoLimits
 from transforms.contract.rules import column_faults, table_faults
 from transforms.contract.yaml_tree import Document, Location, Plain, read_yaml
 from transforms.errors import ContractError, InvalidInput
@@ -64,6 +64,8 @@ def load_contract(path: Path) -> Contract:
         encoding=terms.encoding,
         quarantine_limit=terms.quarantine_limit,
         photo_quarantine_limit=terms.photo_quarantine_limit,
+        photo_formats=terms.photo_formats,
+        photo_limits=PhotoLimits(**terms.photo_limits.model_dump()),
         source=str(path),
     )
 
@@ -112,5 +114,6 @@ def _column(written: Property, terms: ColumnTerms) -> Column:
         },
         max_bytes=terms.max_bytes,
         photo_purposes=terms.photo_purposes,
+        face_box=terms.face_box or (),
         description=written.description,
     )

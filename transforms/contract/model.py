@@ -22,6 +22,19 @@ class Classification(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoLimits:
+    """What a photo of the export may be before any of it is decoded [I9].
+
+    `max_bytes` of the file; `max_pixels` by its header; the aspect is width / height, and holds either way round.
+    """
+
+    max_bytes: int = 10_000_000
+    max_pixels: int = 50_000_000
+    min_aspect: float = 0.5
+    max_aspect: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of the export.
 
@@ -30,6 +43,7 @@ class Column:
     `generalisations` maps the name of a coarser column (such as `rank_band`) to a total map from this column's vocabulary
     to labels. `max_bytes` bounds one cell, in UTF-8 bytes. `photo_purposes` (photo columns only) lists the policy purposes for
     which a face may leave, word for word: who may have photos is decided in the contract, not by the policy that asks [I18].
+    `face_box` (photo columns only) names the columns of left, top, width and height of the face in the upright picture, in pixels.
     """
 
     name: str
@@ -41,6 +55,7 @@ class Column:
     generalisations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     max_bytes: int = 4096
     photo_purposes: tuple[str, ...] = ()
+    face_box: tuple[str, ...] = ()
     description: str = ""
 
 
@@ -51,7 +66,8 @@ class Contract:
     `person_key` names the unique, required column that identifies a person. `protected_column` holds `yes` for people who
     appear in no external view [P17] (None: the contract says `none`). `encoding` is `utf-8` or `cp1252`, declared, never guessed.
     `quarantine_limit` is the largest share (0..1) of rows that may be quarantined before the run refuses;
-    `photo_quarantine_limit` the same for the photos that a supplier needs.
+    `photo_quarantine_limit` the same for the photos that a supplier needs. `photo_formats` are the formats that photos may have, of
+    `jpeg` and `png`, by their first bytes.
     """
 
     name: str
@@ -62,6 +78,8 @@ class Contract:
     encoding: str = "utf-8"
     quarantine_limit: float = 0.005
     photo_quarantine_limit: float = 0.05
+    photo_formats: tuple[str, ...] = ("jpeg", "png")
+    photo_limits: PhotoLimits = PhotoLimits()
     source: str = ""
 
     @property

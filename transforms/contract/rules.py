@@ -51,6 +51,9 @@ def column_faults(column: Column, generalisations: Mapping[str, Mapping[str, Seq
             f"{name} has photoPurposes and is not classified photo",
             "give them to the photo column",
         )
+    if column.face_box and column.classification is not Classification.PHOTO:
+        rule = f"{name} has a faceBox and is not classified photo"
+        yield Fault(("customProperties",), "face-box-misplaced", rule, "give it to the photo column")
 
 
 def table_faults(columns: Sequence[Column], person_key: str, protected: str | None) -> Iterator[Fault]:
@@ -65,6 +68,7 @@ def table_faults(columns: Sequence[Column], person_key: str, protected: str | No
             if coarser in named:
                 rule = f"{column.name}: the generalisation {coarser} has the name of a column"
                 yield Fault((index, "customProperties"), "generalisation-name-taken", rule, "rename the generalisation")
+        yield from _face_box_faults(index, column, named)
     key = named.get(person_key)
     if key is None:
         yield Fault((), "person-key-unknown", f"personKey names {person_key}, which is no column", "name the pay number's column")
@@ -89,6 +93,18 @@ def _protected_faults(columns: Sequence[Column], flag: Column | None, name: str)
             f"{name} is the protectedColumn but not required, classified restricted and a choice of yes and no",
             "a blank or a third value would leave open whether the person may appear in a view",
         )
+
+
+def _face_box_faults(index: int, column: Column, named: Mapping[str, Column]) -> Iterator[Fault]:
+    for name in column.face_box:
+        part = named.get(name)
+        if part is None:
+            rule = f"{column.name}: the faceBox names {name}, which is no column"
+            yield Fault((index, "customProperties"), "face-box-unknown", rule, "name the four columns of the box")
+        elif part.classification is not Classification.RESTRICTED or column.face_box.count(name) > 1:
+            rule = f"{column.name}: the faceBox names {name}, which is there twice or not classified restricted"
+            hint = "name four columns, each classified restricted: a face box is for cropping and never leaves"
+            yield Fault((index, "customProperties"), "face-box-unsound", rule, hint)
 
 
 def _vocabulary_faults(column: Column) -> Iterator[Fault]:

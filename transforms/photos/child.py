@@ -18,13 +18,14 @@ from transforms.photos.minimise import Minimiser
 from transforms.photos.model import Limits, PhotoRefused, Picture, PrintSpec, RefusalCode
 
 _STDIN, _STDOUT = 0, 1
+_FINDER_BYTES = 384 * 2**20  # address space of OpenCV and NumPy: 261 MB before the first photo
 
 
 def main(limits: Limits) -> None:
     """Decodes photos until the standard input ends."""
     minimiser = Minimiser(limits)
     _warm_up(minimiser)
-    _write(frames.greeting(confine(limits.memory_bytes)))
+    _write(frames.greeting(confine(limits.memory_bytes + (_FINDER_BYTES if limits.find_faces else 0))))
     while lengths := _read(frames.LENGTHS.size):
         head_length, body_length = frames.LENGTHS.unpack(lengths)
         specs = frames.specs_of(_read(head_length))

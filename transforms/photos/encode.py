@@ -34,7 +34,7 @@ def _outcome(picture: Picture, spec: PrintSpec) -> Rendition | RefusalCode:
         audit(jpeg, spec, size)
     except PhotoRefused as refused:
         return refused.code
-    return Rendition(jpeg, *size, quality, picture.small)
+    return Rendition(jpeg, *size, quality, picture.small, picture.without_face)
 
 
 def _encode(image: Image.Image, spec: PrintSpec) -> tuple[bytes, int]:

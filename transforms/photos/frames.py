@@ -29,7 +29,10 @@ def request(data: bytes, specs: Sequence[PrintSpec]) -> list[bytes]:
 
 def specs_of(head: bytes) -> list[PrintSpec]:
     """The specs in a request's head."""
-    return [PrintSpec(**{**spec, "background": tuple(spec["background"])}) for spec in json.loads(head)]
+    return [
+        PrintSpec(**{**spec, "background": tuple(spec["background"]), "face": tuple(spec["face"]) if spec["face"] else None})
+        for spec in json.loads(head)
+    ]
 
 
 def greeting(confinement: dict[str, bool]) -> bytes:
@@ -41,7 +44,10 @@ def reply(result: Sequence[Picture] | RefusalCode) -> bytes:
     """What became of a photo, as bytes to send."""
     if isinstance(result, RefusalCode):
         return _pack({"refused": result.value}, b"")
-    head = [{"size": [picture.width_px, picture.height_px], "small": picture.small} for picture in result]
+    head = [
+        {"size": [picture.width_px, picture.height_px], "small": picture.small, "without_face": picture.without_face}
+        for picture in result
+    ]
     return _pack({"pictures": head}, b"".join(picture.rgb for picture in result))
 
 
@@ -71,7 +77,7 @@ def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Pi
     pictures: list[Picture] = []
     position = 0
     for entry, spec in zip(entries, specs, strict=True):
-        width, height, small = _picture_fields(entry)
+        width, height, small, without_face = _picture_fields(entry)
         if not (width <= spec.width_px and height <= spec.height_px):
             raise BrokenFrame
         if not small and (width, height) != (spec.width_px, spec.height_px):
@@ -79,7 +85,7 @@ def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Pi
         end = position + 3 * width * height
         if end > len(body):
             raise BrokenFrame
-        pictures.append(Picture(body[position:end], width, height, small))
+        pictures.append(Picture(body[position:end], width, height, small, without_face))
         position = end
     if position != len(body):
         raise BrokenFrame
@@ -98,7 +104,8 @@ def limits_argument(limits: Limits) -> str:
 
 def limits_of(argument: str) -> Limits:
     """Limits from that argument."""
-    return Limits(**json.loads(argument))
+    fields = json.loads(argument)
+    return Limits(**{**fields, "formats": tuple(fields["formats"])})
 
 
 def _pack(head: object, body: bytes) -> bytes:
@@ -119,12 +126,12 @@ def _code(value: object) -> RefusalCode:
     return RefusalCode(value)
 
 
-def _picture_fields(entry: object) -> tuple[int, int, bool]:
+def _picture_fields(entry: object) -> tuple[int, int, bool, bool]:
     if not isinstance(entry, dict):
         raise BrokenFrame
-    size, small = entry.get("size"), entry.get("small")
-    if not isinstance(size, list) or len(size) != 2 or not isinstance(small, bool):
+    size, small, without_face = entry.get("size"), entry.get("small"), entry.get("without_face")
+    if not isinstance(size, list) or len(size) != 2 or not isinstance(small, bool) or not isinstance(without_face, bool):
         raise BrokenFrame
     if not all(type(side) is int and side > 0 for side in size):
         raise BrokenFrame
-    return size[0], size[1], small
+    return size[0], size[1], small, without_face

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from transforms.photos import jpeg, png
 from transforms.photos.colour import SrgbConverter
 from transforms.photos.encode import render
+from transforms.photos.faces import FaceFinder
 from transforms.photos.geometry import Framing, decode_scale, frame, swaps_sides
-from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
+from transforms.photos.model import Face, Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
 from transforms.photos.source import Source
 
 _UPRIGHT = {
@@ -25,6 +27,7 @@ _UPRIGHT = {
 }
 _FLAT_SHARE = 16  # a bottom of one colour that is at least a sixteenth of the height
 _REDUCING_GAP = 2.0
+_FINDER_PX = 640  # a face is looked for in a picture of about this many pixels on its longer side
 
 
 class Minimiser:
@@ -33,6 +36,7 @@ class Minimiser:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._converter = SrgbConverter()
+        self._finder = FaceFinder() if self._limits.find_faces else None
 
     def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
         """Decodes a photo once and makes the pixels of each spec's print; see `minimise`."""
@@ -51,7 +55,26 @@ class Minimiser:
     def _pictures(self, source: Source, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
         framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
         picture, scale = _decode(source, decode_scale(framings, source.orientation))
+        if self._finder is not None and any(spec.crop == "detected" for spec in specs):
+            face = self._find_face(self._finder, picture, source, scale)
+            specs = [replace(spec, face=face) if spec.crop == "detected" else spec for spec in specs]
+            framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
+            finer = decode_scale(framings, source.orientation)
+            if finer < scale:  # a face that is a small part of the picture
+                picture, scale = _decode(source, finer)
         return tuple(self._print(picture, source, framing, scale, spec) for framing, spec in zip(framings, specs, strict=True))
+
+    def _find_face(self, finder: FaceFinder, picture: Image.Image, source: Source, scale: int) -> Face | None:
+        """The one face of a decoded picture, in pixels of the upright picture at full size."""
+        # What a finder sees need not be right in colour, only small, upright and opaque.
+        shrink = max(1, max(picture.size) // _FINDER_PX)
+        small = self._opaque(picture.reduce(shrink), None, (255, 255, 255))
+        upright = small.transpose(_UPRIGHT[source.orientation]) if source.orientation in _UPRIGHT else small
+        face = finder.only_face(upright)
+        if face is None:
+            return None
+        left, top, width, height = (edge * shrink * scale for edge in face)
+        return left, top, width, height
 
     def _print(self, picture: Image.Image, source: Source, framing: Framing, scale: int, spec: PrintSpec) -> Picture:
         size = (framing.width_px, framing.height_px)
@@ -66,7 +89,7 @@ class Minimiser:
         if source.orientation in _UPRIGHT:
             rgb = rgb.transpose(_UPRIGHT[source.orientation])
         # Only the pixels go on: a plain save would copy a comment and a profile from the picture it was made from [I6].
-        return Picture(rgb.tobytes(), *size, framing.small)
+        return Picture(rgb.tobytes(), *size, framing.small, framing.without_face)
 
     def _opaque(self, image: Image.Image, profile: bytes | None, background: tuple[int, int, int]) -> Image.Image:
         """The picture in sRGB over the background, so that a colour hidden under transparent pixels is never shown."""
@@ -80,9 +103,9 @@ class Minimiser:
 def minimise(data: bytes, specs: Sequence[PrintSpec], limits: Limits | None = None) -> Minimised:
     """Minimises one photo in this process: for trusted bytes and tests; hostile ones belong in a `PhotoWorker`.
 
-    The picture is turned upright, cropped to each print's aspect from the top, scaled down to its pixels (never up), put over
-    the background, converted to sRGB, and encoded as baseline 4:4:4 JPEG at the highest quality that fits the byte budget. The same
-    bytes and specs give the same output for one version of the codecs.
+    The picture is turned upright, cropped to each print's aspect from the top or on a face, scaled down to its pixels (never up),
+    put over the background, converted to sRGB, and encoded as baseline 4:4:4 JPEG at the highest quality that fits the byte budget.
+    The same bytes and specs give the same output for one version of the codecs.
 
     Args:
         data: the bytes of a JPEG or PNG file.
@@ -105,9 +128,9 @@ def read_source(data: bytes, limits: Limits) -> Source:
         raise PhotoRefused(RefusalCode.EMPTY)
     if len(data) > limits.max_bytes:
         raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
-    if data.startswith(jpeg.MAGIC):
+    if data.startswith(jpeg.MAGIC) and "jpeg" in limits.formats:
         source = jpeg.read_jpeg(data, limits)
-    elif data.startswith(png.MAGIC):
+    elif data.startswith(png.MAGIC) and "png" in limits.formats:
         source = png.read_png(data, limits)
     else:
         raise PhotoRefused(RefusalCode.FORMAT)

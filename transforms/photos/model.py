@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+Face = tuple[float, float, float, float]  # left, top, width and height in pixels of the upright picture, hairline to chin
 
 
 class RefusalCode(StrEnum):
@@ -13,7 +16,7 @@ class RefusalCode(StrEnum):
     PATH = "path-outside-store"  # for a supplier of bytes: a reference that leaves the store, or is no regular file
     EMPTY = "empty"
     TOO_MANY_BYTES = "too-many-bytes"
-    FORMAT = "unsupported-format"  # neither JPEG nor PNG by its first bytes
+    FORMAT = "unsupported-format"  # by its first bytes none of the formats that the limits name
     CODING = "unsupported-coding"  # a JPEG or PNG of a kind that is not read: 12-bit, lossless, arithmetic
     MALFORMED = "malformed"
     TRUNCATED = "truncated"
@@ -48,6 +51,8 @@ class PhotoRefused(Exception):
 class PrintSpec:
     """What a printer needs: pixels, dots per inch, a byte budget, and the 8-bit sRGB colour under transparent pixels.
 
+    `crop` is from the `top`, on the given `face`, or on one to be `detected`.
+
     Raises:
         ValueError: a size outside 16 to 4,096 pixels, an aspect outside 0.5 to 2.0, dpi outside 72 to 1,200, a budget under
             1,024 bytes, or a background that is not three numbers from 0 to 255.
@@ -58,6 +63,8 @@ class PrintSpec:
     dpi: int
     max_bytes: int
     background: tuple[int, int, int] = (255, 255, 255)
+    crop: Literal["top", "face", "detected"] = "top"
+    face: Face | None = None
 
     def __post_init__(self) -> None:
         if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
@@ -76,10 +83,12 @@ class PrintSpec:
 class Limits:
     """What a source may be before anything is decoded [I9], and what decoding it may take [I10].
 
-    `aspect_min` and `aspect_max` bound width / height. `memory_bytes` bounds the address space of a decoding process,
-    `seconds` the wall time and the CPU time of one photo; both hold only in a worker.
+    `formats` are of `jpeg` and `png`. `aspect_min` and `aspect_max` bound width / height. `memory_bytes` bounds the address space
+    of a decoding process, `seconds` the wall time and the CPU time of one photo; both hold only in a worker. `find_faces` gets it
+    the libraries that find faces, and the address space that they take.
     """
 
+    formats: tuple[str, ...] = ("jpeg", "png")
     max_bytes: int = 10_000_000
     jpeg_pixels: int = 50_000_000
     png_pixels: int = 25_000_000
@@ -89,13 +98,14 @@ class Limits:
     scans: int = 100
     memory_bytes: int = 512 * 2**20
     seconds: float = 10.0
+    find_faces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Upright, opaque sRGB pixels for one print: all that leaves a decoding process.
 
-    `rgb` is three bytes a pixel, row after row. `small` is as for `Rendition`.
+    `rgb` is three bytes a pixel, row after row. `small` and `without_face` are as for `Rendition`.
 
     Raises:
         ValueError: `rgb` has another length than the size says.
@@ -105,6 +115,7 @@ class Picture:
     width_px: int
     height_px: int
     small: bool
+    without_face: bool = False
 
     def __post_init__(self) -> None:
         if self.width_px < 1 or self.height_px < 1 or len(self.rgb) != 3 * self.width_px * self.height_px:
@@ -116,6 +127,7 @@ class Rendition:
     """One print-sized JPEG that passed the output audit.
 
     `small` says that the source has fewer pixels than the print: its own pixels were kept, cropped to the print's aspect [I2].
+    `without_face` says that the print asked for a crop on a face, and there was none, or several, or none to be believed.
     """
 
     jpeg: bytes
@@ -123,6 +135,7 @@ class Rendition:
     height_px: int
     quality: int
     small: bool
+    without_face: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,11 @@ class PhotoPool:
         self.close()
 
     def map(
-        self, photos: Iterable[tuple[K, Callable[[], bytes]]], specs: Sequence[PrintSpec]
+        self, photos: Iterable[tuple[K, Callable[[], bytes]]], specs: Sequence[PrintSpec] | Callable[[K], Sequence[PrintSpec]]
     ) -> Iterator[tuple[K, Minimised | PhotoRefused]]:
         """Minimises photos; yields each key with its result or its refusal, in the order of the input.
+
+        The specs are the same for all photos, or a function of the key.
 
         A photo's bytes are fetched only when a worker is free for it: at most `workers` sources, and results of at most twice
         as many photos, are in memory at once. A refusal that the fetching function raises is that photo's; any other error
@@ -52,7 +54,7 @@ class PhotoPool:
         waiting: deque[tuple[K, Future[_Outcome]]] = deque()
         try:
             for key, fetch in photos:
-                waiting.append((key, self._threads.submit(self._one, fetch, specs)))
+                waiting.append((key, self._threads.submit(self._one, fetch, specs(key) if callable(specs) else specs)))
                 if len(waiting) >= _IN_FLIGHT_PER_WORKER * len(self._workers):
                     first, future = waiting.popleft()
                     yield first, future.result()

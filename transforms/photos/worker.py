@@ -23,6 +23,8 @@ _PIPE_BYTES = 2**20  # a photo crosses in a few pieces; what Linux allows withou
 
 # All of the process's environment: glibc keeps a picture's freed pages for the next one. Faulting them in again cost a fifth.
 _ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
+# What finds faces works in one thread: others would each reserve address space, and could not be started any more.
+_FINDER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class _Ended(Exception):
@@ -120,7 +122,7 @@ class PhotoWorker:
             pipesize=_PIPE_BYTES,
             stderr=subprocess.DEVNULL,  # a decoder's words may quote the photo
             cwd="/",
-            env=_ENVIRONMENT,
+            env=_ENVIRONMENT | (_FINDER_ENVIRONMENT if self._limits.find_faces else {}),
             umask=0o077,
             start_new_session=True,  # an interrupt at the terminal is for the run, which then closes its workers
         )

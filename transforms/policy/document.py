@@ -60,6 +60,9 @@ class Photo(FileModel):
     dpi: Annotated[Whole, Field(ge=1)] = Field(description="dots per inch of the supplier's printer")
     max_bytes: Annotated[Whole, Field(ge=1)] = Field(description="the most bytes that one photo may have")
     name: Name = Field(description="the token column that names the files")
+    crop: Literal["top", "face", "detected"] = Field(
+        "top", description="top, face (the export has a box of it) or detected (the extra face finds it)"
+    )
 
 
 class Output(FileModel):
@@ -85,5 +88,5 @@ class PolicyDocument(FileModel):
     delete_after_days: Annotated[Whole, Field(ge=1, le=365)] = Field(description="1 to 365 days")
     rows: Rows = Field(description="{where: {column: [value]}} or {full_population: why nobody can be left out}")
     columns: Annotated[dict[Name, ColumnEntry], Field(min_length=1)] = Field(description="what leaves, column by column")
-    photo: Photo | None = Field(None, description="{of, width_mm, height_mm, dpi, max_bytes, name}")
+    photo: Photo | None = Field(None, description="{of, width_mm, height_mm, dpi, max_bytes, name, crop}")
     output: Output = Field(default_factory=lambda: Output.model_validate({}), description="{format: csv, photos: folder}")

@@ -118,10 +118,18 @@ def _form(column: ViewColumn, contract: Contract) -> str:
     return "as HR has it, in a fixed pattern."
 
 
+_CROPS = {
+    "top": "from the top and the middle of the picture",
+    "face": "around the face, for whose place HR's export has a box",
+    "detected": "around the face, which a program finds in the picture",
+}
+
+
 def _photo(photo: PhotoSpec) -> str:
     return (
         f"the picture of {photo.of}, cut to {photo.width_mm:g} x {photo.height_mm:g} mm at {photo.dpi} dpi "
-        f"({photo.width_px} x {photo.height_px} pixels), without anything that the camera wrote into the file, "
+        f"({photo.width_px} x {photo.height_px} pixels) {_CROPS[photo.crop]}, "
+        "without anything that the camera wrote into the file, "
         f"and named by {photo.name} instead of its own name."
     )
 

@@ -255,6 +255,9 @@ class _Check:
             yield self._finding(
                 "photo", "photo-purpose", rule, f"remove photo; the contract's photoPurposes for {photo.of}: {listed}"
             )
+        if photo.crop == "face" and source is not None and not source.face_box:
+            rule = f"photos are to be cropped on a face, and the contract names no faceBox for {photo.of}"
+            yield self._finding("photo.crop", "photo-crop", rule, "crop: top, or name the columns of the box in the contract")
         namer = next((token for token in self._policy.tokens if token.name == photo.name), None)
         if namer is None:
             rule = f"{photo.name} is no token column of this policy"

@@ -52,7 +52,8 @@ ViewColumn = TokenColumn | KeepColumn | GeneraliseColumn
 class PhotoSpec:
     """How a supplier's photos look: size in millimetres and dots per inch, a byte budget, and the token column that names them.
 
-    `background` is the 8-bit sRGB colour under transparent pixels.
+    `background` is the 8-bit sRGB colour under transparent pixels. `crop` is from the `top`, on the `face` whose box the export
+    has, or on the face that is `detected` in the picture.
     """
 
     of: str
@@ -62,6 +63,7 @@ class PhotoSpec:
     max_bytes: int
     name: str
     background: tuple[int, int, int] = (255, 255, 255)
+    crop: Literal["top", "face", "detected"] = "top"
 
     @property
     def width_px(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.columns.view import PHOTO_SUFFIX
+from transforms.contract.model import Contract
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
-from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
+from transforms.photos.model import Face, Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
 from transforms.photos.pool import PhotoPool
 from transforms.policy.model import Policy
 from transforms.steps.photo_store import read_photo
 from transforms.steps.private_file import private
-from transforms.steps.project_views import PHOTO_FILE
+from transforms.steps.project_views import FACE_BOX, PHOTO_FILE
 from transforms.steps.repeated import repeated_refs
 
 # Photos of one element are worked on side by side; an element is also what a runner hands to a worker.
@@ -33,6 +35,9 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
     ("path", pa.string()),
     ("rule", pa.string()),
 ]
+FLAGGED = "flagged-"  # begins the rules of photos that leave all the same
+_PIXELS = re.compile("[0-9]{1,6}")
+
 PHOTO_OUTCOME_SCHEMA = pa.schema(_FIELDS)
 
 _Outcome = tuple[int, str, str | None, str | None]  # in the order of that schema
@@ -58,12 +63,18 @@ class MinimisePhotos(beam.PTransform):
     """
 
     def __init__(
-        self, policies: tuple[Policy, ...], store: str, attempts: str, workers: int, repeats: beam.PCollection[pa.RecordBatch]
+        self,
+        contract: Contract,
+        policies: tuple[Policy, ...],
+        store: str,
+        attempts: str,
+        workers: int,
+        repeats: beam.PCollection[pa.RecordBatch],
     ) -> None:
         super().__init__()
-        self._fn = _MinimiseFn(
-            {policy.supplier: print_spec(policy) for policy in policies if policy.photo}, store, attempts, workers
-        )
+        specs = {policy.supplier: print_spec(policy) for policy in policies if policy.photo}
+        limits = photo_limits(contract, find_faces=any(spec.crop == "detected" for spec in specs.values()))
+        self._fn = _MinimiseFn(specs, limits, store, attempts, workers)
         self._repeats = repeats
 
     def expand(self, photos: beam.PCollection[pa.RecordBatch]) -> MinimisedPhotos:
@@ -89,7 +100,30 @@ def print_spec(policy: Policy) -> PrintSpec:
     photo = policy.photo
     if photo is None:
         raise ValueError("the policy has no photo")
-    return PrintSpec(photo.width_px, photo.height_px, photo.dpi, photo.max_bytes, photo.background)
+    return PrintSpec(photo.width_px, photo.height_px, photo.dpi, photo.max_bytes, photo.background, photo.crop)
+
+
+def photo_limits(contract: Contract, *, find_faces: bool = False) -> Limits:
+    """What the contract lets a photo be. What is decoded whole has at most the default's pixels, or a photo would need more memory
+    than a decoding process has."""
+    limits, default = contract.photo_limits, Limits()
+    return Limits(
+        formats=contract.photo_formats,
+        max_bytes=limits.max_bytes,
+        jpeg_pixels=limits.max_pixels,
+        png_pixels=min(limits.max_pixels, default.png_pixels),
+        aspect_min=limits.min_aspect,
+        aspect_max=limits.max_aspect,
+        find_faces=find_faces,
+    )
+
+
+def face_of(cells: Sequence[str | None]) -> Face | None:
+    """The face box in four cells; None unless each is a whole number of at most six digits."""
+    if not all(cell is not None and _PIXELS.fullmatch(cell) for cell in cells) or len(cells) != len(FACE_BOX):
+        return None
+    left, top, width, height = (float(cell) for cell in cells if cell is not None)
+    return left, top, width, height
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -98,12 +132,12 @@ def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 class _MinimiseFn(beam.DoFn):
-    def __init__(self, specs: Mapping[str, PrintSpec], store: str, attempts: str, workers: int) -> None:
+    def __init__(self, specs: Mapping[str, PrintSpec], limits: Limits, store: str, attempts: str, workers: int) -> None:
         self._specs = dict(specs)
         self._store = store
         self._attempts = attempts
         self._workers = workers
-        self._limits = Limits()
+        self._limits = limits
         self._photos_minimised = Metrics.counter("supplier-views", "photos-minimised")
         self._photos_refused = Metrics.counter("supplier-views", "photos-refused")
 
@@ -119,10 +153,19 @@ class _MinimiseFn(beam.DoFn):
         rows = batch.to_pylist()
         jobs = ((row, partial(read_photo, self._store, row[PHOTO_FILE], self._limits.max_bytes)) for row in rows)
         outcomes: dict[str, list[_Outcome]] = {supplier: [] for supplier in suppliers}
-        for row, result in self._pool.map(jobs, [self._specs[supplier] for supplier in suppliers]):
+        flagged: list[tuple[int, str]] = []
+
+        def specs(row: Mapping[str, Any]) -> list[PrintSpec]:
+            face = face_of([row.get(name) for name in FACE_BOX])
+            wanted = [self._specs[supplier] for supplier in suppliers]
+            return [replace(spec, face=face) if spec.crop == "face" else spec for spec in wanted]
+
+        for row, result in self._pool.map(jobs, specs):
             for index, supplier in enumerate(suppliers):
                 if row[supplier] is not None:
-                    outcomes[supplier].append(self._outcome(row, supplier, _rendition(result, index)))
+                    rendition = _rendition(result, index)
+                    outcomes[supplier].append(self._outcome(row, supplier, rendition))
+                    flagged += [(row[ROW_REF], flag) for flag in _flags(rendition)]
         for supplier, found in outcomes.items():
             if found:
                 columns = [
@@ -130,9 +173,9 @@ class _MinimiseFn(beam.DoFn):
                     for column, field in zip(zip(*found, strict=True), PHOTO_OUTCOME_SCHEMA, strict=True)
                 ]
                 yield supplier, pa.record_batch(columns, schema=PHOTO_OUTCOME_SCHEMA)
-        refused = sorted({(ref, rule) for found in outcomes.values() for ref, _, _, rule in found if rule is not None})
-        if refused:
-            yield TaggedOutput("broken", _broken(refused))
+        refused = {(ref, rule) for found in outcomes.values() for ref, _, _, rule in found if rule is not None}
+        if places := sorted(refused.union(flagged)):
+            yield TaggedOutput("broken", _broken(places))
 
     def _outcome(self, row: Mapping[str, Any], supplier: str, result: Rendition | RefusalCode) -> _Outcome:
         name = row[supplier] + PHOTO_SUFFIX
@@ -149,6 +192,14 @@ class _MinimiseFn(beam.DoFn):
 
 def _rendition(result: Minimised | PhotoRefused, index: int) -> Rendition | RefusalCode:
     return result.code if isinstance(result, PhotoRefused) else result.outcomes[index]
+
+
+def _flags(result: Rendition | RefusalCode) -> list[str]:
+    """What somebody should look at though the photo leaves, as rules of the quarantine list."""
+    if isinstance(result, RefusalCode):
+        return []
+    flags = {f"{FLAGGED}photo-small": result.small, f"{FLAGGED}photo-without-face": result.without_face}
+    return [flag for flag, holds in flags.items() if holds]
 
 
 def _broken(refused: list[tuple[int, str]]) -> pa.RecordBatch:

@@ -29,6 +29,7 @@ from transforms.tokens.check import spot_check
 from transforms.tokens.derive import TokenLabel, column_key
 
 PHOTO_FILE = "photo_file"
+FACE_BOX = ("face_left", "face_top", "face_width", "face_height")
 # Tokens of each batch and column that are made once more by a second, row by row computation.
 _SPOT_CHECKS = 8
 
@@ -46,8 +47,9 @@ class ViewTask:
 class ProjectedViews:
     """What `ProjectViews` gives.
 
-    `spills` are keyed by supplier. `photos` are batches with the photo's reference, the row's place, and one column a supplier
-    with the name of that supplier's photo (null where the supplier gets none). `tallies` are keyed by supplier.
+    `spills` are keyed by supplier. `photos` are batches with the photo's reference, the row's place, the face's
+    box where a policy crops on it, and one column a supplier with the name of its photo (null where it gets none).
+    `tallies` are keyed by supplier.
     """
 
     spills: beam.PCollection[tuple[str, Spill]]
@@ -122,7 +124,9 @@ class _ProjectFn(beam.DoFn):
             if policy.photo is not None:
                 photos.setdefault(policy.photo.of, []).append((policy.supplier, refs, view.columns[policy.photo.name]))
         for reference, wanted in photos.items():
-            yield TaggedOutput("photos", _photo_batch(batch, reference, wanted))
+            on_face = any(task.policy.photo and task.policy.photo.crop == "face" for task in self._tasks)
+            box = self._contract.column(reference).face_box if on_face else ()
+            yield TaggedOutput("photos", _photo_batch(batch, reference, box, wanted))
 
     def _spot_check(self, policy: Policy, epoch: int, rows: pa.RecordBatch, view: View) -> None:
         sample = np.unique(np.linspace(0, rows.num_rows - 1, _SPOT_CHECKS, dtype=np.int64))
@@ -165,11 +169,14 @@ def _columns_read(contract: Contract, policy: Policy) -> list[str]:
     return [*sorted(names), ROW_REF]
 
 
-def _photo_batch(batch: pa.RecordBatch, reference: str, wanted: list[tuple[str, pa.Array[Any], pa.Array[Any]]]) -> pa.RecordBatch:
-    """One row a person whose photo anybody needs, so that one decode serves every supplier."""
+def _photo_batch(
+    batch: pa.RecordBatch, reference: str, box: tuple[str, ...], wanted: list[tuple[str, pa.Array[Any], pa.Array[Any]]]
+) -> pa.RecordBatch:
+    """One row a person whose photo anybody needs, so that one decode serves every supplier; with the face's box if there is one."""
     refs = pa.chunked_array([refs for _, refs, _ in wanted]).unique()
     rows = batch.filter(pc.is_in(batch.column(ROW_REF), value_set=refs))
     names = {
         supplier: tokens.take(pc.index_in(rows.column(ROW_REF), value_set=candidates)) for supplier, candidates, tokens in wanted
     }
-    return pa.record_batch({ROW_REF: rows.column(ROW_REF), PHOTO_FILE: rows.column(reference), **names})
+    face = {part: rows.column(name) for part, name in zip(FACE_BOX, box, strict=False)}
+    return pa.record_batch({ROW_REF: rows.column(ROW_REF), PHOTO_FILE: rows.column(reference), **face, **names})

@@ -1,0 +1,116 @@
+"""What contract and policy say of photos reaches the processes that decode them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline as Pipeline  # pytest would take it for a test
+from apache_beam.testing.util import assert_that
+from PIL import Image
+
+from transforms.contract.load import load_contract
+from transforms.contract.model import Contract, PhotoLimits
+from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+from transforms.photos.model import Limits
+from transforms.policy.load import load_policies
+from transforms.policy.model import Policy
+from transforms.steps.minimise_photos import MinimisePhotos, face_of, photo_limits
+from transforms.steps.project_views import FACE_BOX, PHOTO_FILE
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract(EXAMPLES / "hr-export.yaml")
+
+
+@pytest.fixture(scope="module")
+def printer() -> Policy:
+    return next(policy for policy in load_policies(EXAMPLES / "suppliers") if policy.supplier == "card-printer")
+
+
+def test_a_contract_without_photo_terms_asks_for_the_decoders_own_limits(contract: Contract) -> None:
+    assert photo_limits(contract) == Limits()
+
+
+def test_every_limit_of_a_contract_is_the_decoders_and_a_png_has_no_more_pixels_than_fit_its_memory(contract: Contract) -> None:
+    asked = replace(contract, photo_formats=("jpeg",), photo_limits=PhotoLimits(1_000_000, 60_000_000, 0.7, 1.4))
+    limits = photo_limits(asked, find_faces=True)
+    assert (limits.formats, limits.max_bytes, limits.jpeg_pixels, limits.png_pixels) == (
+        ("jpeg",),
+        1_000_000,
+        60_000_000,
+        25_000_000,
+    )
+    assert (limits.aspect_min, limits.aspect_max, limits.find_faces) == (0.7, 1.4, True)
+    assert photo_limits(replace(contract, photo_limits=PhotoLimits(max_pixels=9_000_000))).png_pixels == 9_000_000
+
+
+@pytest.mark.parametrize("cells", [[None] * 4, ["1", "2", "3", None], ["1", "2", "3", "x"], ["-1", "2", "3", "4"], ["1", "2", "3"]])
+def test_cells_that_are_not_four_whole_numbers_are_no_face(cells: list[str | None]) -> None:
+    assert face_of(cells) is None
+
+
+def test_four_whole_numbers_are_a_face() -> None:
+    assert face_of(["007", "20", "300", "400"]) == (7, 20, 300, 400)
+
+
+def photo(width: int, height: int) -> bytes:
+    cells = np.random.default_rng(5).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_each_row_is_cropped_on_its_own_face_and_what_somebody_should_look_at_is_flagged(
+    tmp_path: Path, contract: Contract, printer: Policy
+) -> None:
+    assert printer.photo is not None
+    (tmp_path / "store").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "store" / "large.jpg").write_bytes(photo(900, 1200))
+    (tmp_path / "store" / "small.jpg").write_bytes(photo(200, 260))
+    policy = replace(printer, photo=replace(printer.photo, crop="face"))
+    columns: dict[str, Any] = {
+        ROW_REF: pa.array([1, 2, 3, 4], pa.int64()),
+        PHOTO_FILE: pa.array(["large.jpg", "large.jpg", "large.jpg", "small.jpg"]),
+        policy.supplier: pa.array(["t1", "t2", "t3", "t4"]),
+    }
+    boxes = [["100", "300", "300", "380"], ["500", "700", "300", "380"], [None] * 4, ["60", "60", "70", "90"]]
+    columns |= {name: pa.array([box[index] for box in boxes], pa.string()) for index, name in enumerate(FACE_BOX)}
+    flagged: list[tuple[int, str]] = []
+
+    def seen(batches: list[pa.RecordBatch]) -> None:
+        table = pa.Table.from_batches(batches, schema=BROKEN_SCHEMA)
+        flagged.extend((row[ROW_REF], row["rule"]) for row in table.to_pylist())
+        assert sorted(flagged) == [
+            (3, "flagged-photo-without-face"),
+            (4, "flagged-photo-small"),
+        ]
+
+    def outcomes_are_photos(outcomes: list[Any]) -> None:
+        assert sum(batch.num_rows for _, batch in outcomes) == 4
+
+    with Pipeline() as pipeline:
+        repeats = pipeline | "No repeats" >> beam.Create([], reshuffle=False)
+        batches = pipeline | "Photos" >> beam.Create([pa.record_batch(columns)])
+        done = batches | MinimisePhotos(contract, (policy,), str(tmp_path / "store"), str(tmp_path / "out"), 1, repeats)
+        assert_that(done.broken, seen, label="broken")
+        assert_that(done.outcomes, outcomes_are_photos, label="outcomes")
+    prints = dict(_prints(tmp_path / "out"))
+    assert len(prints) == 4
+    assert len(set(prints.values())) == 4
+
+
+def _prints(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in folder.iterdir():
+        yield path.name, path.read_bytes()
