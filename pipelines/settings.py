@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from transforms.errors import UsageError
+from transforms.keyring.location import location_of
 
 DEFAULTS_FILE = "supplier-views.toml"
 # The keys that the file may hold, which are the names of the flags.
@@ -67,7 +67,7 @@ def check_apart(settings: Settings) -> None:
         UsageError: code `inside-out`.
     """
     out = settings.out.resolve()
-    key_places = [Path(unquote(urlsplit(settings.keys).path))] if settings.keys.startswith("file:") else []
+    key_places = [location_of(settings.keys).directory]
     for path in (*key_places, settings.staging, settings.records):
         place = path.resolve()
         if place == out or (place.is_relative_to(out) and (path in key_places or not _is_hidden(place.relative_to(out)))):

@@ -36,6 +36,8 @@ def test_private_places_in_hidden_directories_or_elsewhere_pass() -> None:
         replace(APART, keys=f"file:{OUT}/uniform"),
         replace(APART, keys=f"file:{OUT}/.keys"),
         replace(APART, keys=f"file:{OUT}/%75niform?passphrase-file=/run/p"),
+        replace(APART, keys=f"pkcs11:token=t;object=o?module-path=/m&pin-source=/p&directory={OUT}/uniform"),
+        replace(APART, keys=f"awskms:arn:aws:kms:eu-west-2:123456789012:key/1?directory={OUT}/.keys"),
         replace(APART, staging=OUT / "uniform"),
         replace(APART, staging=OUT),
         replace(APART, records=OUT / "uniform" / ".records"),

@@ -11,14 +11,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from transforms.errors import KeyUnavailable
 from transforms.keyring.envelope import FORMAT
 from transforms.keyring.keyset import Epoch, Keyset, State, purpose_of
 from transforms.keyring.provider import WrappedKeyset
 
-KEK_FORMAT: Final = "supplier-views/kek/1"
+KEK_FORMAT: Final[Literal["supplier-views/kek/1"]] = "supplier-views/kek/1"
+OUTSIDE_KEK_FORMAT: Final[Literal["supplier-views/outside-kek/1"]] = "supplier-views/outside-kek/1"
 
 
 def _decode(value: object) -> object:
@@ -93,6 +94,20 @@ class KekDocument(_Document):
     check: Annotated[_Base64, Field(min_length=1, max_length=4096)]
 
 
+class OutsideKekDocument(_Document):
+    """The header of a key-encryption key that stays in a token or a key service: whose it is, and since when it has been there.
+
+    `check` is a random value wrapped under it, bound to the other fields.
+    """
+
+    format: Literal["supplier-views/outside-kek/1"]
+    scheme: Literal["pkcs11", "awskms"]
+    created: date
+    check: Annotated[_Base64, Field(min_length=1, max_length=4096)]
+
+
+AnyKekDocument = KekDocument | OutsideKekDocument
+_ANY_KEK: Final[TypeAdapter[AnyKekDocument]] = TypeAdapter(Annotated[AnyKekDocument, Field(discriminator="format")])
 _D = TypeVar("_D", bound=_Document)
 
 
@@ -148,12 +163,15 @@ def format_ledger(document: LedgerDocument) -> bytes:
     return _format(document)
 
 
-def parse_kek(content: bytes | bytearray, place: Path) -> KekDocument:
+def parse_kek(content: bytes | bytearray, place: Path) -> AnyKekDocument:
     """The header in a file. Errors: KeyUnavailable, with the code `keyset-invalid`."""
-    return _parse(KekDocument, content, place)
+    try:
+        return _ANY_KEK.validate_json(content)
+    except ValidationError:
+        raise _not_whole(place) from None
 
 
-def format_kek(document: KekDocument) -> bytes:
+def format_kek(document: AnyKekDocument) -> bytes:
     """The file of that header."""
     return _format(document)
 
@@ -166,7 +184,11 @@ def _parse(kind: type[_D], content: bytes | bytearray, place: Path) -> _D:
     try:
         return kind.model_validate_json(content)
     except ValidationError:
-        raise _invalid(place, "the file is not whole, or not of a format that this version reads") from None
+        raise _not_whole(place) from None
+
+
+def _not_whole(place: Path) -> KeyUnavailable:
+    return _invalid(place, "the file is not whole, or not of a format that this version reads")
 
 
 def _invalid(place: Path, rule: str) -> KeyUnavailable:

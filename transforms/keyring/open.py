@@ -5,7 +5,8 @@ The key-encryption key is in memory only while one of these functions runs.
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from collections.abc import Iterator, Set
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from types import TracebackType
 from typing import Self, final
@@ -15,6 +16,7 @@ from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.file import FileProvider
 from transforms.keyring.keyset import INTERNAL, SIGNING, WARN_DAYS, Epoch, Keyset, State, check_supplier, day_of
 from transforms.keyring.ledger import Ledger, read_ledger
+from transforms.keyring.location import AwsKmsLocation, FileLocation, Pkcs11Location, location_of
 from transforms.keyring.provider import Provider, WrappedKeyset
 from transforms.keyring.secret import SecretKey, Unshareable
 from transforms.keyring.signing import SigningKey
@@ -58,8 +60,36 @@ class OpenKeyset(Unshareable):
 
 
 def open_provider(uri: str) -> Provider:
-    """The provider that the URI names; nothing is read yet. UsageError for a URI of no known form."""
-    return FileProvider(uri)  # the only one so far; the next is chosen here by `keyref.scheme_of`
+    """The provider that the URI names; nothing is read yet.
+
+    Errors: UsageError for a URI of no known form; KeyUnavailable, with the code `key-provider-missing`, where the provider's extra
+    is not installed.
+    """
+    match location_of(uri):
+        case FileLocation():
+            return FileProvider(uri)
+        case Pkcs11Location():
+            with _needing("pkcs11", {"pkcs11"}):
+                from transforms.keyring.pkcs11 import Pkcs11Provider
+            return Pkcs11Provider(uri)
+        case AwsKmsLocation():
+            with _needing("awskms", {"boto3", "botocore"}):
+                from transforms.keyring.awskms import AwsKmsProvider
+            return AwsKmsProvider(uri)
+
+
+@contextmanager
+def _needing(extra: str, modules: Set[str]) -> Iterator[None]:
+    """Explains an import that fails because an extra is not installed; any other failure is a bug and goes through."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in modules:
+            raise
+        raise KeyUnavailable(
+            f"the {extra} provider is not installed", place="key URI", hint=f"pip install 'supplier-views[{extra}]'",
+            code="key-provider-missing",
+        ) from None  # fmt: skip
 
 
 def open_keyset(uri: str, supplier: str, now: date) -> OpenKeyset:

@@ -8,9 +8,8 @@ from types import TracebackType
 from typing import Self, final
 
 from transforms.errors import KeyUnavailable
-from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.keyset import Epoch, Keyset, State, check_supplier, day_of
-from transforms.keyring.open import open_provider
+from transforms.keyring.open import open_provider, read_current
 from transforms.keyring.secret import SecretKey, Unshareable
 
 
@@ -57,5 +56,6 @@ class ResolvingKeys(Unshareable):
 def open_resolving_keys(uri: str, supplier: str, now: date) -> ResolvingKeys:
     """The keys of a supplier, to resolve with on that day. Errors: as `transforms.keyring.open.open_keyset`, but for activity."""
     with closing(open_provider(uri)) as provider:
-        wrapped = provider.read(check_supplier(supplier))
-        return ResolvingKeys(wrapped.keyset, unwrap_all(provider, wrapped), now)
+        # A keyset that was put back would bring destroyed epochs back with it.
+        wrapped, keys = read_current(provider, check_supplier(supplier))
+        return ResolvingKeys(wrapped.keyset, keys, now)
