@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local test test-keys lint types imports bench-stage clean
+.PHONY: help setup run-local test test-keys test-office lint types imports bench-stage clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,12 @@ SOFTHSM := $(shell command -v softhsm2-util)
 test-keys: setup  ## key providers on a SoftHSM token and on moto; installs Debian's softhsm2 if it is missing
 	@$(if $(SOFTHSM),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends softhsm2)
 	$(BIN)/python -m pytest -n 2 tests/providers tests/providers/nightly_with_each_provider.py
+
+SOFFICE := $(shell command -v soffice)
+
+test-office: setup  ## tokens through LibreOffice and back; installs Debian's libreoffice-calc if it is missing
+	@$(if $(SOFFICE),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends libreoffice-calc)
+	$(BIN)/python -m pytest tests/office/libreoffice_round_trip.py
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
