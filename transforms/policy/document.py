@@ -26,6 +26,9 @@ Prose = Annotated[Line, AfterValidator(_meant)]
 Supplier = Annotated[str, StringConstraints(pattern=rf"\A{SUPPLIER_PATTERN}\z")]
 Prefix = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2,4}\z")]
 Country = Annotated[str, StringConstraints(pattern=r"\A[A-Z]{2}\z")]
+PublicKey = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9+/]{59}=\z")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
+Day = Annotated[str, StringConstraints(pattern=r"\A20[0-9]{2}-[0-9]{2}-[0-9]{2}\z")]
 Cells = Annotated[list[Line], Field(min_length=1)]
 
 
@@ -72,6 +75,15 @@ class Output(FileModel):
     photos: Literal["folder"] | None = Field(None, description="folder")
 
 
+class ContinuityTerms(FileModel):
+    """That old tokens are mapped to new ones for the supplier when its keys change."""
+
+    contracted: Prose = Field(description="the clause of the agreement that owes the supplier a map")
+    recipient_key: PublicKey = Field(description="the supplier's X25519 public key: the one line between the rules of its PEM file")
+    fingerprint: Sha256 = Field(description="SHA-256 of that key in DER, 64 hex digits, confirmed with the supplier by another way")
+    expires: Day = Field(description="YYYY-MM-DD, the first day on which the key may not be used")
+
+
 class PolicyDocument(FileModel):
     """The whole file."""
 
@@ -89,4 +101,5 @@ class PolicyDocument(FileModel):
     rows: Rows = Field(description="{where: {column: [value]}} or {full_population: why nobody can be left out}")
     columns: Annotated[dict[Name, ColumnEntry], Field(min_length=1)] = Field(description="what leaves, column by column")
     photo: Photo | None = Field(None, description="{of, width_mm, height_mm, dpi, max_bytes, name, crop}")
+    continuity: ContinuityTerms | None = Field(None, description="{contracted, recipient_key, fingerprint, expires}")
     output: Output = Field(default_factory=lambda: Output.model_validate({}), description="{format: csv, photos: folder}")

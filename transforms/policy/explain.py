@@ -95,6 +95,13 @@ def _leaving(policy: Policy, contract: Contract) -> Iterator[str]:
         yield from _bullet(f"{column.name}: {_form(column, contract)} {_sentence(f'Why: {column.why}')}")
     if policy.photo is not None:
         yield from _bullet(f"photo: {_photo(policy.photo)}")
+    if policy.continuity is not None:
+        yield from _paragraph(
+            "In the first release after the force changes this supplier's keys, also a map from the old tokens to the new ones, of "
+            "the people in that release alone, which only the supplier can open: with the key whose fingerprint begins "
+            f"{policy.continuity.fingerprint[:16]} and which expires on {policy.continuity.expires}. "
+            + _sentence(f"It is owed by {policy.continuity.contracted}")
+        )
 
 
 def _form(column: ViewColumn, contract: Contract) -> str:
@@ -177,5 +184,9 @@ def _thief(policy: Policy) -> Iterator[str]:
         yield from _bullet(f"that {column} is {_items(values, 'or')} for every person in it")
     if policy.photo is not None:
         yield from _bullet("what each person looks like: a face that can be printed can be recognised, and searched for elsewhere")
+    if policy.continuity is not None:
+        yield from _bullet(
+            "with the supplier's private key too, which tokens of before and after a change of keys are about the same person"
+        )
     if policy.domain is not None:
         yield from _paragraph(_sentence(f"Assumed about the supplier, and about whoever breaks into it: {policy.domain}"))

@@ -66,7 +66,7 @@ def check_policies(contract: Contract, policies: Sequence[Policy]) -> tuple[Noti
 
 def _findings(policy: Policy, contract: Contract) -> list[InvalidInput]:
     check = _Check(policy, contract)
-    return [*check.terms(), *check.names(), *check.rows(), *check.columns(), *check.tokens(), *check.photo()]
+    return [*check.terms(), *check.names(), *check.rows(), *check.columns(), *check.tokens(), *check.continuity(), *check.photo()]
 
 
 def _known(contract: Contract, name: str) -> Column | None:
@@ -240,6 +240,11 @@ class _Check:
             rule = f"the first token, {tokens[0].name}, is not of [{key}]"
             hint = "rows are sorted by the first token, so every row needs one: put the token of the person key first"
             yield self._finding(f"columns.{tokens[0].name}", "token-first", rule, hint)
+
+    def continuity(self) -> Iterator[InvalidInput]:
+        if self._policy.continuity and not self._policy.continuing_tokens:
+            rule = "continuity is contracted, and no token of the policy outlives a release"
+            yield self._finding("continuity", "continuity-no-token", rule, "remove continuity; transaction tokens have none")
 
     def photo(self) -> Iterator[InvalidInput]:
         photo = self._policy.photo

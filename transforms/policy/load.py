@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
 from transforms.contract.file_schema import validate
 from transforms.contract.yaml_tree import Document, read_yaml
 from transforms.errors import InternalError, InvalidInput, PolicyError
-from transforms.policy.document import TOKEN_BITS, ColumnEntry, PolicyDocument
-from transforms.policy.model import GeneraliseColumn, KeepColumn, PhotoSpec, Policy, TokenColumn, ViewColumn
+from transforms.policy.document import TOKEN_BITS, ColumnEntry, ContinuityTerms, PolicyDocument
+from transforms.policy.model import Continuity, GeneraliseColumn, KeepColumn, PhotoSpec, Policy, TokenColumn, ViewColumn
 
 RESERVED_SUPPLIERS = frozenset({"internal", "signing"})  # names of keys that are no supplier's
 _MIN_JUSTIFICATION = 20
+_X25519_START = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 section 4: SubjectPublicKeyInfo of 32 bytes of key
 _KEYS_OF_ACTION = {"token": {"of", "scope", "bits"}, "generalise": {"to"}}
 
 
@@ -28,6 +32,8 @@ def load_policy(path: Path) -> Policy:
     document = read_yaml(Path(path), PolicyError, prose=frozenset({"why"}))
     sheet = validate(PolicyDocument, document.plain(), document)
     findings = [*_sheet_findings(sheet, document)]
+    if sheet.continuity is not None:
+        findings += _continuity_findings(sheet.continuity, document)
     for name, entry in sheet.columns.items():
         findings += _column_findings(name, entry, document)
     if findings:
@@ -50,6 +56,7 @@ def load_policy(path: Path) -> Policy:
         dropped={name: entry.why for name, entry in sheet.columns.items() if entry.action == "drop"},
         photo=PhotoSpec(**sheet.photo.model_dump()) if sheet.photo else None,
         delivery_format=sheet.output.format,
+        continuity=_continuity(sheet.continuity) if sheet.continuity else None,
         source=str(path),
         lines=document.lines(),
     )
@@ -123,6 +130,27 @@ def _sheet_findings(sheet: PolicyDocument, document: Document) -> Iterable[Inval
     if sheet.output.photos is not None and sheet.photo is None:
         rule = "output says where photos go, but the policy has no photo"
         yield document.finding("output-photos", rule, "remove output.photos, or add photo", ("output", "photos"))
+
+
+def _continuity_findings(terms: ContinuityTerms, document: Document) -> Iterable[InvalidInput]:
+    der = base64.b64decode(terms.recipient_key)
+    if not der.startswith(_X25519_START):
+        rule = "the supplier's key is no X25519 public key"
+        hint = "take the line between the rules of what openssl pkey -pubout prints"
+        yield document.finding("recipient-key", rule, hint, ("continuity", "recipient_key"))
+    elif hashlib.sha256(der).hexdigest() != terms.fingerprint:
+        rule = "the supplier's key is not the one whose fingerprint was confirmed"
+        hint = "compare both with the supplier by telephone, and use neither until they agree"
+        yield document.finding("recipient-fingerprint", rule, hint, ("continuity", "fingerprint"))
+    try:
+        date.fromisoformat(terms.expires)
+    except ValueError:
+        rule = "expires is no date of the calendar"
+        yield document.finding("recipient-expires", rule, "write YYYY-MM-DD", ("continuity", "expires"))
+
+
+def _continuity(terms: ContinuityTerms) -> Continuity:
+    return Continuity(terms.contracted, terms.recipient_key, terms.fingerprint, date.fromisoformat(terms.expires))
 
 
 def _column_findings(name: str, entry: ColumnEntry, document: Document) -> Iterable[InvalidInput]:

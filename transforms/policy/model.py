@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final, Literal
 
 SUPPLIER_PATTERN: Final = "[a-z][a-z0-9-]{1,40}"  # safe as a directory's and a file's name
@@ -77,11 +78,27 @@ class PhotoSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Continuity:
+    """That a supplier is owed a map from its old tokens to its new ones at a rotation [C12], and to whom it is encrypted [C18].
+
+    `contracted` is the clause that says so; `recipient_key` the supplier's X25519 public key, base 64 of its SubjectPublicKeyInfo
+    in DER; `fingerprint` the SHA-256 (hex) of that DER, confirmed with the supplier out of band; `expires` the first day on which
+    the key may not be used.
+    """
+
+    contracted: str
+    recipient_key: str
+    fingerprint: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One supplier's view of an export.
 
     `where` maps a contract column with a closed vocabulary to the values that a row must have (all columns must agree); empty
     means the full population, which needs `full_population` (the written justification) [L7].
+    `continuity` is None unless the agreement owes the supplier a map from old tokens to new ones.
     `dropped` are export columns that the policy names as dropped; what is not named at all does not leave either.
     `agreement` is the article 28 contract's reference, `dpia` the impact assessment's, `domain` names the additional information
     that a thief of this view is assumed to hold [L2, L4, P1].
@@ -105,6 +122,7 @@ class Policy:
     dropped: Mapping[str, str] = field(default_factory=dict)
     photo: PhotoSpec | None = None
     delivery_format: Literal["csv", "parquet"] = "csv"
+    continuity: Continuity | None = None
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
@@ -112,6 +130,11 @@ class Policy:
     def tokens(self) -> tuple[TokenColumn, ...]:
         """The token columns in the view's order."""
         return tuple(c for c in self.columns if isinstance(c, TokenColumn))
+
+    @property
+    def continuing_tokens(self) -> tuple[TokenColumn, ...]:
+        """The token columns that a map from old tokens to new ones has: those whose tokens outlive a release."""
+        return tuple(token for token in self.tokens if token.scope == "relationship")
 
     @property
     def sort_token(self) -> TokenColumn:
