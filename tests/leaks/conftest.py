@@ -51,6 +51,7 @@ class Night:
     contract: Contract
     export: pa.Table
     unreadable: int = 0
+    map_key: Callable[[bytes], bytes] | None = None
 
     @property
     def release(self) -> Path:
@@ -88,7 +89,7 @@ class Night:
 
     def scan(self) -> ReleaseScan:
         readme = readme_text(self.policy, self.contract, DAY)
-        return pickle.loads(pickle.dumps(scan_release(self.area, self.policy, self.contract, DAY, readme)))  # noqa: S301
+        return pickle.loads(pickle.dumps(scan_release(self.area, self.policy, self.contract, DAY, readme, self.map_key)))  # noqa: S301
 
     def judge(self, *others: ReleaseScan) -> CheckedRelease:
         """Scan, one pass over the export, verdict: what `verify` does, with everything pickled as between workers."""
@@ -152,7 +153,9 @@ def make_export(contract: Contract, people: int) -> pa.Table:
     return pa.table(columns)
 
 
-def stage(area: Path, policy: Policy, contract: Contract, export: pa.Table, portrait: bytes | None, *, key: int) -> Night:
+def stage(
+    area: Path, policy: Policy, contract: Contract, export: pa.Table, portrait: bytes | None, *, key: int, epoch: int = 1
+) -> Night:
     """Stages a view with the product's own columns, writers and documents."""
     release = area / "release"
     release.mkdir(parents=True, mode=0o700)
@@ -162,7 +165,7 @@ def stage(area: Path, policy: Policy, contract: Contract, export: pa.Table, port
     selection = select(batch, contract, policy)
     rows = batch.filter(pa.array(selection.candidates))
     keys = {token.name: bytes([key + index] * 32) for index, token in enumerate(policy.tokens)}
-    view = project(rows, contract, policy, epoch=1, column_keys=keys)
+    view = project(rows, contract, policy, epoch=epoch, column_keys=keys)
     spill = pa.Table.from_batches([spill_batch(view, rows.column("row_ref"), contract, policy)])
     shard = sort_shard(spill, tie_break(policy))
     write_people(release / people_file(policy), [shard], policy)
@@ -180,7 +183,7 @@ def stage(area: Path, policy: Policy, contract: Contract, export: pa.Table, port
         "supplier": policy.supplier,
         "date": DAY.isoformat(),
         "rows": rows.num_rows,
-        "tokens": {"epoch": 1},
+        "tokens": {"epoch": epoch},
         "counts": {
             "in": batch.num_rows,
             "accepted": batch.num_rows,
@@ -232,14 +235,21 @@ def portrait(policies: dict[str, Policy]) -> bytes:
 def night(tmp_path: Path, contract: Contract, policies: dict[str, Policy], portrait: bytes) -> Iterator[Callable[..., Night]]:
     """Stages a supplier's view in a directory of its own."""
 
-    def make(supplier: str, *, people: int = PEOPLE, key: int | None = None, cells: dict[str, list[str]] | None = None) -> Night:
-        policy = policies[supplier]
+    def make(
+        supplier: str | Policy,
+        *,
+        people: int = PEOPLE,
+        key: int | None = None,
+        cells: dict[str, list[str]] | None = None,
+        epoch: int = 1,
+    ) -> Night:
+        policy = policies[supplier] if isinstance(supplier, str) else supplier
         table = make_export(contract, people)
         for name, values in (cells or {}).items():
             column = pa.array([values[row % len(values)] for row in range(people)], pa.string())
             table = table.set_column(table.schema.get_field_index(name), name, column)
-        seed = sorted(policies).index(supplier) * 8 + 1 if key is None else key
-        return stage(tmp_path / supplier, policy, contract, table, portrait, key=seed)
+        seed = sorted(policies).index(policy.supplier) * 8 + 1 if key is None else key
+        return stage(tmp_path / policy.supplier, policy, contract, table, portrait, key=seed, epoch=epoch)
 
     umask = os.umask(0o077)
     yield make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +16,10 @@ _CLASSES = ("not_due", "protected", "photos_withheld")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The numbers of a stage report that the gate checks: `rows` of the view, `epoch` of its tokens, rows of the export by fate."""
+    """What the gate checks of a stage report: `rows` of the view, `epoch` of its tokens, rows of the export by fate.
+
+    `continuity_from` is the epoch whose tokens the view maps to its own, None without a map; a map names its `release_id`.
+    """
 
     rows: int
     epoch: int
@@ -27,6 +30,8 @@ class Claims:
     not_due: int
     protected: int
     photos_withheld: int
+    release_id: str = ""
+    continuity_from: int | None = None
 
 
 class Counts(Check):
@@ -50,7 +55,11 @@ def read_claims(area: Path, supplier: str, day: date) -> Claims:
         numbers += [counts[name] for name in ("in", "accepted", "quarantined", "released", *_CLASSES)]
         if any(type(number) is not int or number < 0 for number in numbers):
             raise ValueError
-        return Claims(*numbers)
+        mapped_from = report.get("continuity_from")
+        if mapped_from is not None and (type(mapped_from) is not int or not 0 < mapped_from < report["tokens"]["epoch"]):
+            raise ValueError
+        named = str(report["release_id"]) if mapped_from is not None else ""
+        return replace(Claims(*numbers), release_id=named, continuity_from=mapped_from)
     except (OSError, ValueError, TypeError, KeyError):
         raise Refused(
             "not a stage report of this view", place=str(area / STAGE_REPORT), hint="stage again", code="stage-malformed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from transforms.contract.model import Contract
 from transforms.errors import StoreUnavailable
 from transforms.leaks.cells import FreeCells, LabelCells, PhotoNames, TokenCells, column_names, labels_of
 from transforms.leaks.claims import Claims, read_claims
+from transforms.leaks.continuity import ContinuityReader, continuity_name
 from transforms.leaks.csv_table import CsvTable
 from transforms.leaks.documents import README, SCHEMA, check_readme, check_schema
 from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
@@ -34,6 +35,7 @@ _CHUNK = 1 << 20
 _LARGEST_DOCUMENT = 1 << 24
 _LARGEST_PHOTO = 1 << 24
 
+MapKey = Callable[[bytes], bytes]
 FileDigest = tuple[str, int, str]
 
 
@@ -71,7 +73,9 @@ class ReleaseScan:
     sketches: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
 
-def scan_release(area: Path, policy: Policy, contract: Contract, day: date, readme: Iterable[str]) -> ReleaseScan:
+def scan_release(
+    area: Path, policy: Policy, contract: Contract, day: date, readme: Iterable[str], map_key: MapKey | None = None
+) -> ReleaseScan:
     """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
 
     Memory is flat but for a fingerprint of eight bytes a token and the digests of photos.
@@ -83,6 +87,7 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, read
         day: the business date.
         readme: what `README.txt` must say, whole or in pieces, made from policy, contract and date alone, without the export in
             reach.
+        map_key: the key of a continuity map's content, by the bytes of its header; a map that cannot be read is refused.
 
     Returns:
         What was found; nothing is refused before `judge` has seen the export too.
@@ -91,7 +96,7 @@ def scan_release(area: Path, policy: Policy, contract: Contract, day: date, read
         Refused: code `stage-malformed` if `stage.json` is not a report of this view.
         StoreUnavailable: the files cannot be read.
     """
-    return _Scanner(area, policy, contract, day, "".join(readme)).scan()
+    return _Scanner(area, policy, contract, day, "".join(readme), map_key).scan()
 
 
 def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tuple[Finding, ...]:
@@ -114,12 +119,13 @@ def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tup
 
 
 class _Scanner:
-    def __init__(self, area: Path, policy: Policy, contract: Contract, day: date, readme: str) -> None:
+    def __init__(self, area: Path, policy: Policy, contract: Contract, day: date, readme: str, map_key: MapKey | None) -> None:
         self._area = area
         self._policy = policy
         self._contract = contract
         self._day = day
         self._readme = readme
+        self._map_key = map_key
         self._claims = read_claims(area, policy.supplier, day)
         self._head = f"{policy.token_prefix}{self._claims.epoch}-"
         self._table = _table_name(policy)
@@ -132,11 +138,22 @@ class _Scanner:
 
     def scan(self) -> ReleaseScan:
         is_photo = self._is_photo_name if self._policy.photo else None
-        lister = FileLister((README, SCHEMA, self._table), is_photo, self._day, self._words)
+        expected = (README, SCHEMA, self._table)
+        name = continuity_name(self._policy, self._claims)
+        lister = FileLister((*expected, name) if name else expected, is_photo, self._day, self._words)
         listing = lister.read(self._area / RELEASE)
         self._checks += lister.checks
         try:
-            files = tuple(sorted([*self._read_documents(listing), *self._read_photos(listing), *self._read_table(listing)]))
+            files = tuple(
+                sorted(
+                    [
+                        *self._read_documents(listing),
+                        *self._read_photos(listing),
+                        *self._read_table(listing),
+                        *self._read_map(listing, name),
+                    ]
+                )
+            )
         except OSError:
             # The message of an OSError quotes a file name.
             raise StoreUnavailable("the staged release cannot be read", place=str(self._area), hint="stage again") from None
@@ -205,6 +222,16 @@ class _Scanner:
             pass
         if self._policy.photo:
             self._match_photos(listing, self._policy.photo.name)
+
+    def _read_map(self, listing: Listing, name: str | None) -> Iterator[FileDigest]:
+        """After the table: the map's new tokens must be the table's."""
+        if name is None or name not in listing.files:
+            return
+        reader = ContinuityReader(self._policy, self._claims, self._words, self._map_key)
+        with open_plain(listing.root / name) as source:
+            size, digest = reader.read(source, {column: cells.prints() for column, cells in self._tokens.items()})
+        self._checks += reader.checks
+        yield name, size, digest
 
     def _set_up_columns(self) -> None:
         for column in self._policy.columns:
