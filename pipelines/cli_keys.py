@@ -81,6 +81,7 @@ def _keys(now: Callable[[], datetime], options: argparse.Namespace) -> Summary:
             summary |= {
                 "tokens_begin": f"{policy.token_prefix}{report.epoch}",
                 "columns": [column.name for column in policy.tokens],
+                "mapped": [column.name for column in policy.continuing_tokens] if policy.continuity else [],
             }
     return summary
 

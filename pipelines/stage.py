@@ -16,6 +16,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipelines.continuity import plan_map
 from pipelines.inputs import Terms, check_photo_store, find_sources, read_terms, unchanged
 from pipelines.release.files import make_private_directory, remove, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
@@ -27,13 +28,14 @@ from pipelines.watch import Watch
 from transforms.contract.model import Contract
 from transforms.errors import InternalError, Refused, UsageError
 from transforms.export.sources import Source
-from transforms.keyring.open import open_keyset
+from transforms.keyring.open import open_keyset, open_verification_keys
 from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.faces import can_find_faces
 from transforms.policy.model import Policy
 from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
 from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
+from transforms.steps.map_continuity import COUNTS, PIECES, MapContinuity, MapTask, WriteContinuity
 from transforms.steps.minimise_photos import FLAGGED, MinimisePhotos
 from transforms.steps.project_views import ProjectViews, ViewTask
 from transforms.steps.quarantine import WriteQuarantine
@@ -80,18 +82,18 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         hint = "install supplier-views[face], or write crop: top"
         raise UsageError("a policy crops photos on detected faces, and the extra face is not installed", hint=hint)
     sources = find_sources(settings.export, terms.contract)
-    tasks, notices = _open_tasks(settings, terms.policies, now.date())
+    tasks, maps, notices = _open_tasks(settings, terms.policies, now.date())
     areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
     for area in areas.values():
         area.begin()
     quarantine = _quarantine_file(settings)
     try:
         with _attempts(staging, settings.date) as attempts, watch.staging(attempts), unchanged(sources) as digest:
-            job = _Job(settings, terms.contract, tasks, sources, areas, str(attempts), quarantine, now.date())
+            job = _Job(settings, terms.contract, tasks, maps, sources, areas, str(attempts), quarantine, now.date())
             run_pipeline(job.build, settings.beam_options, in_process)
             result = json.loads((attempts / "result.json").read_text())
         _hold_limits(result, terms.contract, tasks)
-        reports = _write_reports(settings, terms, tasks, areas, result, digest, notices)
+        reports = _write_reports(settings, terms, tasks, maps, areas, result, digest, notices)
     except BaseException:
         for area in areas.values():
             area.wipe()
@@ -106,6 +108,7 @@ class _Job:
     settings: Settings
     contract: Contract
     tasks: tuple[ViewTask, ...]
+    maps: tuple[MapTask, ...]
     sources: tuple[Source, ...]
     areas: Mapping[str, SupplierStaging]
     attempts: str
@@ -129,20 +132,32 @@ class _Job:
         counts = {SPILLS: views.spills, PHOTOS: photos.outcomes, TALLIES: views.tallies} | "Assemble views" >> AssembleViews(
             self.tasks, directories, repeats.rows
         )
+        if self.maps:  # so rarely that every other night's graph is better without
+            pieces = checked.accepted | "Map continuity" >> MapContinuity(self.contract, self.maps, keys, self.day, self.attempts)
+            counts = {PIECES: pieces, COUNTS: counts} | "Write continuity" >> WriteContinuity(
+                self.maps, directories, keys, self.day
+            )
         rules = broken | "Quarantine" >> WriteQuarantine(str(self.quarantine), self.sources)
         tallies = (read.tallies, checked.tallies, repeated.tallies) | "All tallies" >> beam.Flatten()
         _ = (tallies, counts, rules) | "Write result" >> WriteResult(str(Path(self.attempts) / "result.json"))
 
 
-def _open_tasks(settings: Settings, policies: tuple[Policy, ...], day: date) -> tuple[tuple[ViewTask, ...], tuple[str, ...]]:
+def _open_tasks(
+    settings: Settings, policies: tuple[Policy, ...], day: date
+) -> tuple[tuple[ViewTask, ...], tuple[MapTask, ...], tuple[str, ...]]:
     tasks = []
+    maps = []
     notices: list[str] = []
+    public_keys = open_verification_keys(settings.keys, day)
     for policy in policies:
         with open_keyset(settings.keys, policy.supplier, day) as keyset:
-            notices.extend(f"{policy.supplier}: {notice}" for notice in keyset.notices)
             name = release_id(keyset.key().reveal(), policy.supplier, settings.date)
             tasks.append(ViewTask(policy, keyset.active.number, name))
-    return tuple(tasks), tuple(notices)
+            task, told = plan_map(settings, policy, keyset, name, public_keys, day)
+            notices.extend(f"{policy.supplier}: {notice}" for notice in (*keyset.notices, *told))
+            if task is not None:
+                maps.append(task)
+    return tuple(tasks), tuple(maps), tuple(notices)
 
 
 @contextmanager
@@ -197,12 +212,14 @@ def _write_reports(
     settings: Settings,
     terms: Terms,
     tasks: tuple[ViewTask, ...],
+    maps: tuple[MapTask, ...],
     areas: Mapping[str, SupplierStaging],
     result: Mapping[str, Any],
     export_sha256: str,
     notices: tuple[str, ...],
 ) -> Mapping[str, StageReport]:
     reports = {}
+    mapped_from = {task.policy.supplier: task.from_epoch for task in maps}
     broken: Tally = {rule if rule.startswith(FLAGGED) else f"quarantined {rule}": count for rule, count in result["broken"].items()}
     for task in tasks:
         policy = task.policy
@@ -232,6 +249,7 @@ def _write_reports(
             software={name: version(name) for name in _SOFTWARE},
             counts={**result["export"], **counts, **broken},
             notices=notices,
+            continuity_from=mapped_from.get(policy.supplier),
         )
         areas[policy.supplier].write_report(report)
         reports[policy.supplier] = report

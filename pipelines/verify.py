@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
@@ -18,18 +20,22 @@ from transforms.contract.places import ROW_REF
 from transforms.errors import Refused
 from transforms.export.block import Block, gather
 from transforms.export.sources import Source, open_reader
+from transforms.keyring.open import open_keyset
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
 from transforms.leaks.order import OrderSample
 from transforms.leaks.scan import ReleaseScan, scan_release
 from transforms.leaks.verdict import judge
 from transforms.policy.model import Policy
+from transforms.tokens.continuity import content_key
 
 
-def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> Mapping[str, CleanRelease]:
+def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, day: date) -> Mapping[str, CleanRelease]:
     """Reads every staged view as a stranger would, then searches it for the export's own values.
 
     The views are read first and leave a few words that their policies do not explain; the export is then read once, in batches, and
     every identifier in it is looked up among those words. So memory does not grow with either.
+
+    `day` is today in UTC: on it the key of a continuity map is opened.
 
     Returns:
         A clean release for every supplier of the run; all of them passed.
@@ -42,7 +48,7 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> 
     gates = {}
     for done, policy in enumerate(terms.policies):
         watch.say("views read", done, len(terms.policies))
-        gates[policy.supplier] = _Gate(settings, terms, staging, policy)
+        gates[policy.supplier] = _Gate(settings, terms, staging, policy, day)
     watch.say("views read", len(gates), len(gates))
     sources = find_sources(settings.export, terms.contract)
     unreadable = rows = 0
@@ -64,14 +70,15 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch) -> 
 class _Gate:
     """One supplier's staged view, what was found in it, and what the export says of it so far."""
 
-    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy) -> None:
+    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, day: date) -> None:
         self._policy = policy
         self._area = staging.area(settings.date, policy.supplier)
         self._report = self._area.read_report()
         if (self._report.policy_sha256, self._report.contract_sha256) != (fingerprint(policy), fingerprint(terms.contract)):
             raise _stale("policy or contract", policy.supplier)
         known_text = [readme_text(policy, terms.contract, settings.date)]
-        self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text)
+        map_key = partial(_map_key, settings.keys, policy.supplier, self._report.tokens.epoch, day)
+        self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
         self._match = Match(0)
@@ -103,6 +110,12 @@ def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:
     for source in sources:
         with open_binary(source.path) as stream:
             yield from gather(open_reader(source, stream, contract))
+
+
+def _map_key(keys: str, supplier: str, epoch: int, day: date, header: bytes) -> bytes:
+    """The key of a continuity map's content: the gate itself opens no keyset."""
+    with open_keyset(keys, supplier, day) as keyset:
+        return content_key(keyset.key(epoch).reveal(), header)
 
 
 def _stale(what: str, supplier: str) -> Refused:

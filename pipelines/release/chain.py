@@ -66,7 +66,7 @@ def read_history(shelf: Shelf, public_keys: tuple[bytes, ...], today: date) -> H
         Refused: code `signature-invalid`, `chain-broken` (gap, fork, edit, reorder), `chain-rolled-back`, `release-missing`,
             `release-altered` or `release-unknown`.
     """
-    records = sorted((_read_record(shelf, release_id, public_keys) for release_id in shelf.record_ids()), key=lambda r: r.sequence)
+    records = read_records(shelf, public_keys)
     previous: str | None = None
     for position, record in enumerate(records, start=1):
         if (record.sequence, record.previous) != (position, previous):
@@ -74,7 +74,19 @@ def read_history(shelf: Shelf, public_keys: tuple[bytes, ...], today: date) -> H
         previous = record.manifest_sha256
     _check_head(shelf, records, read_head(shelf, public_keys))
     _check_releases(shelf, records, today)
-    return History(tuple(records))
+    return History(records)
+
+
+def read_records(shelf: Shelf, public_keys: tuple[bytes, ...]) -> tuple[Record, ...]:
+    """The records of a supplier's releases in their order, each one signed; nothing before the first.
+
+    Raises:
+        Refused: code `signature-invalid` or `record-malformed`; `chain-broken` if one stands under another release's name.
+    """
+    if not shelf.records.is_dir():
+        return ()
+    records = (_read_record(shelf, release_id, public_keys) for release_id in shelf.record_ids())
+    return tuple(sorted(records, key=lambda record: record.sequence))
 
 
 def manifest_digest(shelf: Shelf, release_id: str) -> str | None:
@@ -96,14 +108,14 @@ def _read_record(shelf: Shelf, release_id: str, public_keys: tuple[bytes, ...]) 
     return record
 
 
-def _check_head(shelf: Shelf, records: list[Record], head: Head | None) -> None:
+def _check_head(shelf: Shelf, records: tuple[Record, ...], head: Head | None) -> None:
     last = records[-1] if records else None
     expected = None if last is None else Head(last.supplier, last.sequence, last.manifest_sha256, last.published_at)
     if head != expected:
         raise _refused(shelf, "the last record is not the one that the head names", "chain-rolled-back")
 
 
-def _check_releases(shelf: Shelf, records: list[Record], today: date) -> None:
+def _check_releases(shelf: Shelf, records: tuple[Record, ...], today: date) -> None:
     known = {record.release_id: record for record in records}
     for release_id, record in known.items():
         digest = manifest_digest(shelf, release_id)

@@ -41,6 +41,7 @@ class StageReport:
     due, protected, photos refused by rule …): they stay on the force's side [P17]. `photo_codec` maps codec names to versions and
     is empty without photos. `contract_sha256` and `policy_sha256` are `fingerprint`s, `export_sha256` is the digest of the export
     that was read. `software` maps the names of what ran to versions. `notices` are remarks for the force's people.
+    `continuity_from` is the epoch whose tokens the release maps to its own, None if it has no map.
     """
 
     supplier: str
@@ -55,6 +56,7 @@ class StageReport:
     software: Mapping[str, str]
     counts: Mapping[str, int]
     notices: tuple[str, ...] = ()
+    continuity_from: int | None = None
 
 
 def fingerprint(model: Policy | Contract) -> str:

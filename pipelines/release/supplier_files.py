@@ -75,6 +75,8 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
         table=table,
         table_line=f"{table:<20}the table: one row a person, sorted by token",
         photo_line="photos/             one JPEG a person, named by token\n" if policy.photo else "",
+        continuity_line="continuity-*.hpke   old tokens beside new ones; see below\n" if policy.continuity else "",
+        continuity=_continuity(policy),
         columns="\n".join(_column_lines(policy, contract)),
         usage=_usage(policy),
         notice=textwrap.fill(NOTICE, _WIDTH),
@@ -126,6 +128,20 @@ def _labels(column: KeepColumn | GeneraliseColumn, contract: Contract) -> tuple[
     if isinstance(column, GeneraliseColumn):
         return tuple(sorted(set(source.generalisations[column.name].values())))
     return source.vocabulary or ()
+
+
+def _continuity(policy: Policy) -> str:
+    if policy.continuity is None:
+        return ""
+    title = "When the force changes its keys"
+    text = (
+        "Every token changes then. The first release after that has a file continuity-A-B.hpke, from epoch A to epoch B: for the"
+        " people of that release the old token beside the new one, encrypted to the key that you gave the force, which it"
+        f" will not use from {policy.continuity.expires} on. HPKE (RFC 9180) seals it; the force's"
+        " specification docs/spec/continuity.md describes the file, and supplier-views open-continuity opens it."
+        " Check the release first: only the manifest says who sent the file. Join your records, then delete the map."
+    )
+    return f"{title}\n{'-' * len(title)}\n{textwrap.fill(text, _WIDTH)}\n\n"
 
 
 def _usage(policy: Policy) -> str:

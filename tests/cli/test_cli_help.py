@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from conftest import Call
 
 HELP = Path(__file__).parent / "help"
-COMMANDS = ("demo-data", "check", "explain", "keys", "resolve", "subject", "audit", "run", "stage", "verify", "publish")
+COMMANDS = (
+    "demo-data",
+    "check",
+    "explain",
+    "keys",
+    "resolve",
+    "subject",
+    "audit",
+    "open-continuity",
+    "run",
+    "stage",
+    "verify",
+    "publish",
+)
 KEYS = ("init", "list", "new-epoch", "check", "deactivate", "compromise", "destroy", "rewrap")
 SCREENS = (
     (),

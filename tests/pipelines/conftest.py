@@ -344,6 +344,12 @@ def site(tmp_path: Path, demo: DemoSummary, keys: str) -> Site:
 
 
 @pytest.fixture(scope="session")
+def bare_site(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys: str) -> Site:
+    """The same site for a whole session, to make others of; nothing is written below it."""
+    return _site(tmp_path_factory.mktemp("bare"), demo, keys)
+
+
+@pytest.fixture(scope="session")
 def staged_site(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys: str) -> Site:
     """The same site after a run that nothing disturbed; for reading only."""
     site = _site(tmp_path_factory.mktemp("staged"), demo, keys)
