@@ -6,11 +6,12 @@ import hashlib
 import io
 from collections import OrderedDict
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 _SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 _SPACE_AT = slice(16, 20)  # ICC.1:2022 table 17, data colour space
 _KEPT_TRANSFORMS = 16
+_LATTICE = 16  # steps of each colour at which a transform is tried
 
 
 class SrgbConverter:
@@ -52,9 +53,29 @@ class SrgbConverter:
                 ImageCms.Intent.RELATIVE_COLORIMETRIC,
                 ImageCms.Flags.BLACKPOINTCOMPENSATION,
             )
+            if _changes_nothing(transform, space):
+                transform = None
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             transform = None
         self._transforms[digest] = transform
         if len(self._transforms) > _KEPT_TRANSFORMS:
             self._transforms.popitem(last=False)
         return transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
+    """Whether colours come out as they go in, but for rounding: cameras embed sRGB itself, and transforming is half a resize."""
+    if space == "CMYK":
+        return False
+    if space == "L":
+        probe = Image.linear_gradient("L")
+    else:
+        steps = [round(255 * step / (_LATTICE - 1)) for step in range(_LATTICE)]
+        probe = Image.frombytes(
+            "RGB", (_LATTICE**2, _LATTICE), bytes(v for r in steps for g in steps for b in steps for v in (r, g, b))
+        )
+    converted = ImageCms.applyTransform(probe, transform)
+    if converted is None:
+        return False
+    ranges = ImageChops.difference(converted, probe.convert("RGB")).getextrema()
+    return all(high <= 1 for _low, high in ranges)  # type: ignore[misc]

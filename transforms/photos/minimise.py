@@ -25,9 +25,13 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_MAX_BLOCK = 2**24  # a file goes to the decoder in one piece; the library's own pieces are of 64 KiB
 _FLAT_SHARE = 16  # a bottom of one colour that is at least a sixteenth of the height
 _REDUCING_GAP = 2.0
 _FINDER_PX = 640  # a face is looked for in a picture of about this many pixels on its longer side
+# Lanczos costs half as much again as bicubic. From here on their PSNR is 40 dB and more on camera photos; nearer to the print's own
+# size they are less, and the picture is so small that either is quick.
+_BICUBIC_FROM = 1.75
 
 
 class Minimiser:
@@ -79,9 +83,10 @@ class Minimiser:
     def _print(self, picture: Image.Image, source: Source, framing: Framing, scale: int, spec: PrintSpec) -> Picture:
         size = (framing.width_px, framing.height_px)
         left, top, right, bottom = (edge / scale for edge in framing.box)
+        sensor_size = size[::-1] if swaps_sides(source.orientation) else size
         small = picture.resize(
-            size[::-1] if swaps_sides(source.orientation) else size,
-            Image.Resampling.LANCZOS,
+            sensor_size,
+            Image.Resampling.LANCZOS if right - left < _BICUBIC_FROM * sensor_size[0] else Image.Resampling.BICUBIC,
             (left, top, min(right, picture.width), min(bottom, picture.height)),
             _REDUCING_GAP,
         )
@@ -163,6 +168,7 @@ def _expect(condition: bool) -> None:
 
 
 def _load(image: ImageFile.ImageFile) -> None:
+    image.decodermaxblock = _MAX_BLOCK
     try:
         image.load()
     except OSError as error:
