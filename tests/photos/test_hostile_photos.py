@@ -178,6 +178,15 @@ def test_more_scans_than_the_limit_are_refused() -> None:
     assert isinstance(minimise(repeated_scan(progressive, 10), [SPEC]).outcomes[0], Rendition)
 
 
+def test_a_photo_of_several_scans_that_memory_would_not_hold_is_refused() -> None:
+    limits = Limits(coefficient_bytes=2_000_000)
+    with_all_colours = {"subsampling": 0}
+    assert code(encoded(portrait(), progressive=True, **with_all_colours), limits) == "too-many-pixels"
+    # Half the colours fit, and one scan is decoded row by row.
+    for options in ({"progressive": True, "subsampling": 2}, with_all_colours):
+        assert minimise(encoded(portrait(), **options), [SPEC], limits).rendition().width_px == SPEC.width_px
+
+
 @pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC9, 0xCA, 0xCB])
 def test_a_coding_that_is_not_read_is_refused(marker: int) -> None:
     data = encoded(portrait())

@@ -31,6 +31,7 @@ class _Frame:
     width: int
     height: int
     components: tuple[int, ...]
+    coefficient_bytes: int
     sent: dict[int, list[int | None]] = field(default_factory=dict)
 
     def scan(self, payload: bytes) -> int:
@@ -104,7 +105,10 @@ def read_jpeg(data: bytes, limits: Limits) -> Source:
                 raise PhotoRefused(RefusalCode.MALFORMED)
             if scans > limits.scans:
                 raise PhotoRefused(RefusalCode.TOO_MANY_SCANS)
-            single_scan = frame.scan(payload) == len(frame.components) and not frame.progressive
+            count = frame.scan(payload)
+            if (frame.progressive or count < len(frame.components)) and frame.coefficient_bytes > limits.coefficient_bytes:
+                raise PhotoRefused(RefusalCode.TOO_MANY_PIXELS)
+            single_scan = count == len(frame.components) and not frame.progressive
             after = _MARKER_IN_SCAN.search(data, end)
             if after is None:
                 raise PhotoRefused(RefusalCode.TRUNCATED)
@@ -141,7 +145,17 @@ def _read_frame(marker: int, payload: bytes, limits: Limits) -> _Frame:
     components = tuple(payload[6::3])
     if len(set(components)) != count:
         raise PhotoRefused(RefusalCode.MALFORMED)
-    return _Frame(marker == _SOF2, width, height, components, {c: [None] * 64 for c in components})
+    held = _coefficient_bytes(width, height, payload[7::3])
+    return _Frame(marker == _SOF2, width, height, components, held, {c: [None] * 64 for c in components})
+
+
+def _coefficient_bytes(width: int, height: int, sampling: bytes) -> int:
+    """What a decoder holds in memory when a picture comes in several scans, at any scale: two bytes for each coefficient."""
+    across, down = [factors >> 4 for factors in sampling], [factors & 15 for factors in sampling]
+    if not all(1 <= factor <= 4 for factor in (*across, *down)):
+        raise PhotoRefused(RefusalCode.MALFORMED)
+    blocks = sum(-(-width * h // (8 * max(across))) * -(-height * v // (8 * max(down))) for h, v in zip(across, down, strict=True))
+    return 128 * blocks
 
 
 def _join_profile(parts: dict[int, tuple[int, bytes]]) -> bytes | None:

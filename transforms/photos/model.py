@@ -83,9 +83,10 @@ class PrintSpec:
 class Limits:
     """What a source may be before anything is decoded [I9], and what decoding it may take [I10].
 
-    `formats` are of `jpeg` and `png`. `aspect_min` and `aspect_max` bound width / height. `memory_bytes` bounds the address space
-    of a decoding process, `seconds` the wall time and the CPU time of one photo; both hold only in a worker. `find_faces` gets it
-    the libraries that find faces, and the address space that they take.
+    `formats` are of `jpeg` and `png`. `aspect_min` and `aspect_max` bound width / height. `coefficient_bytes` bounds what a JPEG of
+    several scans holds in memory while it is decoded, at whatever scale. `memory_bytes` bounds the address space of a decoding
+    process, `seconds` the wall time and the CPU time of one photo; both hold only in a worker. `find_faces` gets it the libraries
+    that find faces, and the address space that they take.
     """
 
     formats: tuple[str, ...] = ("jpeg", "png")
@@ -96,6 +97,7 @@ class Limits:
     aspect_min: float = 0.5
     aspect_max: float = 2.0
     scans: int = 100
+    coefficient_bytes: int = 192 * 2**20  # of 50 megapixels with halved colours; of 33 with full ones
     memory_bytes: int = 512 * 2**20
     seconds: float = 10.0
     find_faces: bool = False
