@@ -58,17 +58,17 @@ def _warm_up(minimiser: Minimiser) -> None:
 
 def _read(length: int) -> bytes:
     """Exactly that many bytes; none at all if the input ended before the first."""
-    received = bytearray(length)
-    view = memoryview(received)
-    filled = 0
-    while filled < length:
-        count = os.readv(_STDIN, [view[filled:]])
-        if not count:
-            if filled:
+    parts: list[bytes] = []
+    missing = length
+    while missing:
+        part = os.read(_STDIN, missing)
+        if not part:
+            if parts:
                 raise EOFError
             return b""
-        filled += count
-    return bytes(received)
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
 
 
 def _write(message: bytes) -> None:

@@ -190,7 +190,8 @@ def _exchange(process: subprocess.Popen[bytes], parts: list[bytes], largest_body
     if lengths is None or len(received) > needed or unsent:
         raise frames.BrokenFrame
     body_at = frames.LENGTHS.size + lengths[0]
-    return bytes(received[frames.LENGTHS.size : body_at]), bytes(received[body_at:])
+    view = memoryview(received)
+    return bytes(view[frames.LENGTHS.size : body_at]), bytes(view[body_at:])
 
 
 def _read(pipe: int) -> bytes:
