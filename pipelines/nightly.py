@@ -172,4 +172,5 @@ def _summary(
     if staged is not None:
         summary |= {name: staged.counts[name] for name in _COUNTS}
         summary["broken"] = dict(staged.broken)
+        summary["flagged"] = dict(staged.flagged)
     return summary

@@ -51,13 +51,17 @@ _SOFTWARE = ("supplier-views", "apache-beam", "cryptography", "numpy", "pillow",
 
 @dataclass(frozen=True, slots=True)
 class StagedRun:
-    """What stage did: on which terms, counts of the export, how often each rule was broken, and a report a supplier."""
+    """What stage did: on which terms, counts of the export, how often each rule was broken, and a report a supplier.
+
+    `flagged` counts rows that left and that somebody should look at, by what was noticed.
+    """
 
     terms: Terms
     counts: Mapping[str, int]
     broken: Mapping[str, int]
     reports: Mapping[str, StageReport]
     notices: tuple[str, ...]
+    flagged: Mapping[str, int]
 
 
 def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_process: FnApiRunner | None = None) -> StagedRun:
@@ -100,7 +104,14 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         raise
     if not result["export"]["in"]:
         notices = (*notices, "the export has no rows")
-    return StagedRun(terms, result["export"], result["broken"], reports, (*terms.notices, *notices))
+    flagged, broken = _apart(result["broken"])
+    return StagedRun(terms, result["export"], broken, reports, (*terms.notices, *notices), flagged)
+
+
+def _apart(rules: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """What was noticed and leaves, and what was broken and stays."""
+    flagged = {rule: count for rule, count in rules.items() if rule.startswith(FLAGGED)}
+    return flagged, {rule: count for rule, count in rules.items() if rule not in flagged}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +231,8 @@ def _write_reports(
 ) -> Mapping[str, StageReport]:
     reports = {}
     mapped_from = {task.policy.supplier: task.from_epoch for task in maps}
-    broken: Tally = {rule if rule.startswith(FLAGGED) else f"quarantined {rule}": count for rule, count in result["broken"].items()}
+    flagged, broken = _apart(result["broken"])
+    tally: Tally = {**flagged, **{f"quarantined {rule}": count for rule, count in broken.items()}}
     for task in tasks:
         policy = task.policy
         counts = result["suppliers"][policy.supplier]
@@ -247,7 +259,7 @@ def _write_reports(
             policy_sha256=fingerprint(policy),
             export_sha256=export_sha256,
             software={name: version(name) for name in _SOFTWARE},
-            counts={**result["export"], **counts, **broken},
+            counts={**result["export"], **counts, **tally},
             notices=notices,
             continuity_from=mapped_from.get(policy.supplier),
         )
