@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local test test-keys test-office lint types imports bench-stage clean
+.PHONY: help setup run-local test test-keys test-office test-photos-hostile lint types imports bench-stage clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ SOFFICE := $(shell command -v soffice)
 test-office: setup  ## tokens through LibreOffice and back; installs Debian's libreoffice-calc if it is missing
 	@$(if $(SOFFICE),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends libreoffice-calc)
 	$(BIN)/python -m pytest tests/office/libreoffice_round_trip.py
+
+test-photos-hostile: setup  ## thousands of mutated photos through the process that decodes; two to six minutes
+	$(BIN)/python -m pytest -n 2 tests/photos/hostile_suite.py
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
