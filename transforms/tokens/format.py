@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -17,16 +16,13 @@ import pyarrow as pa
 
 from transforms.contract.buffers import Bytes
 from transforms.errors import InvalidInput
+from transforms.tokens.encode import ALPHABET as ALPHABET
+from transforms.tokens.encode import WRITTEN, remainder, write_symbols
 
-ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS: Final = 16
 SYMBOLS_PATTERN: Final = "[0-9A-HJKMNP-TV-Z]{17}"
 TOKEN_PATTERN: Final = f"[A-Z]{{2,4}}[0-9]+-{SYMBOLS_PATTERN}"
 
-_POLYNOMIAL = 0b100101
-_GROUP_BITS = 10  # two symbols: a table of 1,024 entries stays in the first-level cache
-_GROUPS = SYMBOLS * 5 // _GROUP_BITS
-_CHUNK_ROWS = 8_192
 _PREFIX = re.compile(r"[A-Z]{2,4}[0-9]+-")
 _READ = re.compile(r"([A-Z]{2,4})([1-9][0-9]{0,8})-?([0-9A-TV-Z]{17})")
 _LONGEST = 64
@@ -51,7 +47,7 @@ def check_symbol(symbols: str) -> str:
     """The Damm check symbol of some symbols of the alphabet: t <- 2 * (t xor d) over GF(32)."""
     interim = 0
     for symbol in symbols:
-        interim = _doubled(interim ^ ALPHABET.index(symbol))
+        interim = remainder((interim ^ ALPHABET.index(symbol)) << 1)
     return ALPHABET[interim]
 
 
@@ -93,11 +89,9 @@ def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.
     whole = bool(valid.all())
     rows = macs if whole else macs[valid]
     head = np.frombuffer(prefix.encode(), f"V{len(prefix)}")
-    texts = np.empty(len(rows), [("head", head.dtype), ("symbols", f"V{SYMBOLS}"), ("check", np.uint8)])
-    for begin in range(0, len(rows), _CHUNK_ROWS):
-        part = texts[begin : begin + _CHUNK_ROWS]
-        part["head"] = np.repeat(head, len(part))
-        part["symbols"], part["check"] = _symbols(np.ascontiguousarray(rows[begin : begin + _CHUNK_ROWS]))
+    texts = np.empty(len(rows), [("head", head.dtype), ("symbols", f"V{WRITTEN}")])
+    texts["head"] = np.repeat(head, len(rows))
+    write_symbols(texts.view(np.uint8).reshape(len(rows), texts.dtype.itemsize), rows)
     width = texts.dtype.itemsize
     if whole:
         offsets = np.arange(0, (len(rows) + 1) * width, width, dtype=np.int32)
@@ -107,48 +101,3 @@ def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.
     return pa.StringArray.from_buffers(
         len(valid), pa.py_buffer(offsets.data), pa.py_buffer(texts.data), pa.array(valid).buffers()[1]
     )
-
-
-def _symbols(macs: Bytes) -> tuple[npt.NDArray[np.void], Bytes]:
-    """The 16 symbols and the check symbol of n MACs, looked up ten bits at a time."""
-    pairs, shares = _pair_tables(), _share_tables()
-    words = macs.view(">u8").astype(np.uint64)
-    forties = (words[:, 0] >> np.uint64(24), (words[:, 0] & np.uint64(0xFFFFFF)) << np.uint64(16) | words[:, 1] >> np.uint64(48))
-    symbols = np.zeros((len(macs), 2), np.uint64)
-    check = np.zeros(len(macs), np.uint8)
-    for group in range(_GROUPS):
-        half, place = divmod(group, _GROUPS // 2)
-        index = (forties[half] >> np.uint64(30 - 10 * place) & np.uint64(0x3FF)).view(np.int64)
-        symbols[:, half] |= pairs[place].take(index, mode="clip")
-        check ^= shares[group].take(index, mode="clip")
-    return symbols.view(f"V{SYMBOLS}").ravel(), np.frombuffer(ALPHABET.encode(), np.uint8)[check]
-
-
-@cache
-def _pair_tables() -> npt.NDArray[np.uint64]:
-    """For each ten bits of forty, the two symbols where they stand among eight, first symbol in the first byte."""
-    symbols = ALPHABET.encode()
-    pairs = [high | low << 8 for high in symbols for low in symbols]
-    tables = np.array([[pair << 16 * place for pair in pairs] for place in range(_GROUPS // 2)], "<u8").astype(np.uint64)
-    tables.flags.writeable = False
-    return tables
-
-
-@cache
-def _share_tables() -> Bytes:
-    """For each ten bits of eighty, their share of the check symbol.
-
-    The scheme is linear over GF(2): the check symbol is the XOR of what each ten bits alone would give.
-    """
-    tables = np.empty((_GROUPS, 1 << _GROUP_BITS), np.uint8)
-    for value in range(1 << _GROUP_BITS):
-        share = _doubled(_doubled(value >> 5) ^ (value & 31))
-        for group in reversed(range(_GROUPS)):
-            tables[group, value] = share
-            share = _doubled(_doubled(share))
-    tables.flags.writeable = False
-    return tables
-
-
-def _doubled(element: int) -> int:
-    return (element << 1) ^ (_POLYNOMIAL if element & 16 else 0)
