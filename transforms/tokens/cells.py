@@ -42,7 +42,8 @@ def cells_of(values: pa.Array[Any]) -> Cells:
     """
     offsets, data = byte_views(values)
     first, last = int(offsets[0]), int(offsets[-1])
-    buffer = np.zeros(last - first + 2 * SLACK, np.uint8)
+    buffer = np.empty(last - first + 2 * SLACK, np.uint8)
+    buffer[:SLACK] = buffer[SLACK + last - first :] = 0
     buffer[SLACK : SLACK + last - first] = data[first:last]
     starts = offsets[:-1].astype(np.int64)
     starts += SLACK - first

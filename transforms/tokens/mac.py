@@ -25,8 +25,6 @@ from transforms.tokens.cells import Cells, Places, cells_of
 HEADER: Final = 2  # bytes of a field's length, big-endian
 MAX_FIELD_BYTES: Final = 0xFFFF
 
-_NOT_LAST = BLOCK + 1  # row of a table of last-block masks that changes nothing
-
 
 def _leading_bytes() -> Blocks:
     """Row k keeps the first k bytes of a block and clears the rest."""
@@ -53,37 +51,31 @@ class Cmac:
     def of_cells(self, cells: Cells) -> Bytes:
         """The (n, 16) CMACs of n messages; one of length 0 is the empty message."""
         state = block_buffer(len(cells))
-        last = self._last_block_of_message()
+        last = self._last_blocks()
         for begin in range(0, len(cells), CHUNK_ROWS):
             chunk = cells.rows(begin, begin + CHUNK_ROWS)
             _absorb(self.cipher, _state_of(state, begin, len(chunk)), chunk, 0, last)
         return state[: len(cells) * BLOCK].reshape(-1, BLOCK)
 
-    def of_fields(self, columns: Sequence[Cells]) -> Bytes:
-        """The (n, 16) CMACs of n rows of fields, framed as `cmac_fields` says."""
-        rows = len(columns[0])
+    def of_fields(self, fields: Sequence[pa.Array[Any] | Cells]) -> Bytes:
+        """`cmac_fields` under this key."""
+        rows = len(fields[0])
         state = block_buffer(rows)
-        last = self._last_block_of_fields()
+        k1 = np.frombuffer(self.k1, BLOCK_TYPE)  # the last block of framed fields is always whole
         for begin in range(0, rows, CHUNK_ROWS):
             end = min(begin + CHUNK_ROWS, rows)
             part = _state_of(state, begin, end - begin)
-            for column in columns[:-1]:
-                _absorb(self.cipher, part, column.rows(begin, end), HEADER, None)
-            _absorb(self.cipher, part, columns[-1].rows(begin, end), HEADER, last)
+            for field in fields[:-1]:
+                _absorb(self.cipher, part, _some_cells(field, begin, end), HEADER, None)
+            _absorb(self.cipher, part, _some_cells(fields[-1], begin, end), HEADER, k1)
         return state[: rows * BLOCK].reshape(-1, BLOCK)
 
-    def _last_block_of_message(self) -> Blocks:
+    def _last_blocks(self) -> Blocks:
         """Row k is what the last block of a plain message is XORed with when k of its bytes are used (padding and subkey)."""
-        table = np.zeros((_NOT_LAST + 1, BLOCK), np.uint8)
+        table = np.zeros((BLOCK + 1, BLOCK), np.uint8)
         table[:BLOCK] = np.frombuffer(self.k2, np.uint8)
         table[np.arange(BLOCK), np.arange(BLOCK)] ^= 0x80
         table[BLOCK] = np.frombuffer(self.k1, np.uint8)
-        return table.reshape(-1).view(BLOCK_TYPE)
-
-    def _last_block_of_fields(self) -> Blocks:
-        """The same for framed fields, whose last block is always whole: K1 whatever k is."""
-        table = np.zeros((_NOT_LAST + 1, BLOCK), np.uint8)
-        table[: BLOCK + 1] = np.frombuffer(self.k1, np.uint8)
         return table.reshape(-1).view(BLOCK_TYPE)
 
 
@@ -155,17 +147,21 @@ def cmac_fields(key: Key, fields: Sequence[pa.Array[Any] | Cells]) -> Bytes:
         TypeError: a field is of another type.
         ExportError: a value is longer than 65,535 bytes.
     """
-    columns = [field if isinstance(field, Cells) else cells_of(field) for field in fields]
-    if not columns or len({len(column) for column in columns}) != 1:
+    if not fields or len({len(field) for field in fields}) != 1:
         raise ValueError("needs at least one field, and fields of one length")
-    for column in columns:
-        if column.lengths.max(initial=0) > MAX_FIELD_BYTES:
-            raise ExportError(
-                "a value is too long to be tokenised",
-                code="token-value-too-long",
-                hint="lower max_bytes of its column in the contract",
-            )
-    return _cmac_of(key).of_fields(columns)
+    return _cmac_of(key).of_fields(fields)
+
+
+def _some_cells(field: pa.Array[Any] | Cells, begin: int, end: int) -> Cells:
+    """Rows of a field as cells, made when they are needed: small enough to stay in the cache from one step to the next."""
+    cells = field.rows(begin, end) if isinstance(field, Cells) else cells_of(field.slice(begin, end - begin))
+    if cells.lengths.max(initial=0) > MAX_FIELD_BYTES:
+        raise ExportError(
+            "a value is too long to be tokenised",
+            code="token-value-too-long",
+            hint="lower max_bytes of its column in the contract",
+        )
+    return cells
 
 
 def _state_of(state: Bytes, begin: int, rows: int) -> Bytes:
@@ -180,39 +176,68 @@ def _absorb(aes: BlockCipher, state: Bytes, cells: Cells, header: int, last: Blo
         state: the rows' chaining values, 16 bytes a row and 15 spare bytes; changed in place.
         cells: the piece of each row.
         header: bytes of length before the cell: 0 or HEADER.
-        last: what the last block of a row's message is XORed with, by the number of bytes used in it; None while more
-            pieces follow.
+        last: what the last block of a row's message is XORed with: one block for all, or one for each number of bytes used in it;
+            None while more pieces follow.
     """
-    rows = len(cells)
+    chains = state[: len(cells) * BLOCK]
     windows: Blocks = np.ndarray((len(cells.data) - BLOCK + 1,), BLOCK_TYPE, cells.data, strides=(1,))
-    sizes = cells.lengths + header
-    counts = np.maximum((sizes + (BLOCK - 1)) >> 4, 1)
-
-    chains = state[: rows * BLOCK]
-    blocks = _blocks_at(windows, cells.starts - header, sizes)
+    blocks = _first_blocks(windows, cells, header)
     if header:
         blocks.view(np.uint16)[:: BLOCK // 2] = cells.lengths.astype(">u2").view(np.uint16)
     xor(chains, blocks)
+    alive = np.flatnonzero(cells.lengths > BLOCK - header)
     if last is not None:
-        xor(chains, last[np.where(counts == 1, np.minimum(sizes, BLOCK), _NOT_LAST)])
+        sizes = cells.lengths + header
+        _close(chains, last, sizes)
+        if alive.size:  # too early for these: the same once more takes it back
+            early = chains.view(BLOCK_TYPE)[alive].view(np.uint8)
+            _close(early, last, sizes[alive])
+            chains.view(BLOCK_TYPE)[alive] = early.view(BLOCK_TYPE)
     aes.encrypt(state)
 
     # Rows drop out as their cells end; those left are gathered, run, and put back.
     position = 1
-    alive = np.flatnonzero(counts > 1)
     while alive.size:
-        used = sizes[alive] - position * BLOCK
+        used = cells.lengths[alive] + (header - position * BLOCK)
         blocks = _blocks_at(windows, cells.starts[alive] + (position * BLOCK - header), used)
         scratch = block_buffer(alive.size)
         some = scratch[: alive.size * BLOCK]
         some.view(BLOCK_TYPE)[:] = chains.view(BLOCK_TYPE)[alive]
         xor(some, blocks)
-        position += 1
+        going_on = used > BLOCK
         if last is not None:
-            xor(some, last[np.where(counts[alive] == position, np.minimum(used, BLOCK), _NOT_LAST)])
+            ended = np.flatnonzero(~going_on)
+            closed = some.view(BLOCK_TYPE)[ended].view(np.uint8)
+            _close(closed, last, used[ended])
+            some.view(BLOCK_TYPE)[ended] = closed.view(BLOCK_TYPE)
         aes.encrypt(scratch)
         chains.view(BLOCK_TYPE)[alive] = some.view(BLOCK_TYPE)
-        alive = alive[counts[alive] > position]
+        alive = alive[going_on]
+        position += 1
+
+
+def _close(chains: Bytes, last: Blocks, used: Places) -> None:
+    """XORs what belongs to the last block into chains, of whose last block so many bytes are used."""
+    if len(last) > 1:
+        xor(chains, last[np.minimum(used, BLOCK)])
+        return
+    words, block = chains.view(np.uint64), last.view(np.uint64)
+    words[0::2] ^= block[0]
+    words[1::2] ^= block[1]
+
+
+def _first_blocks(windows: Blocks, cells: Cells, header: int) -> Bytes:
+    """The first 16 bytes of each piece, with room for the header before the cell and zeros behind it."""
+    width = int(cells.lengths[0]) if len(cells) else 0
+    if not 0 < width <= BLOCK - header or (cells.lengths != width).any() or (np.diff(cells.starts) != width).any():
+        return _blocks_at(windows, cells.starts - header, cells.lengths + header)
+    # Cells of one width that stand in a row, as pay numbers do: a strided copy, and one mask for all.
+    begin = int(cells.starts[0]) - header
+    blocks = np.ndarray((len(cells),), BLOCK_TYPE, cells.data, offset=begin, strides=(width,)).copy().view(np.uint64)
+    mask = _LEADING[width + header : width + header + 1].view(np.uint64)
+    blocks[0::2] &= mask[0]
+    blocks[1::2] &= mask[1]
+    return blocks.view(np.uint8)
 
 
 def _blocks_at(windows: Blocks, places: Places, used: Places) -> Bytes:
