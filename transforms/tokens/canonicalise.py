@@ -9,7 +9,7 @@ CANON_VERSION and a new epoch [T10].
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +35,7 @@ _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_LOOK_ALIKE = re.compile(f"[{_APOSTROPHES}{_DASHES}{_INVISIBLE}]")
+_SPACES = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _PLAIN: Final = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_DASHES, "-")
 
 _BLANK, _GRAVE, _APOSTROPHE = 0x20, 0x60, 0x27
@@ -99,7 +99,7 @@ def canonical_cells(values: pa.Array[Any]) -> Cells:
     untidy = _trim_and_find_untidy(cells)
     if not untidy.size:
         return cells
-    return _patched(cells, untidy, _canonical_texts([str(text) for text in values.take(untidy).to_pylist()]))
+    return _patched(cells, untidy, _collapsed_lines(_folded(_lines(values, untidy))))
 
 
 def _trim_and_find_untidy(cells: Cells) -> Places:
@@ -132,36 +132,62 @@ def _trim_and_find_untidy(cells: Cells) -> Places:
     return np.flatnonzero(untidy & (lengths > 0))
 
 
-def _canonical_texts(texts: Sequence[str]) -> list[str]:
-    """The canonical forms of some values, folded in one go; blank ones are empty."""
-    folded = _folded(_SEPARATOR.join(texts)).split(_SEPARATOR)
-    if len(folded) != len(texts):
-        raise InternalError("folding a column together gives other rows than it had", code="canonicalisation-broken")
-    return [_collapsed(text) for text in folded]
+def _lines(values: pa.Array[Any], rows: Places) -> str:
+    """The texts of some rows, none of them null, each a line: folded together they take no Python a row."""
+    taken = values.take(rows)
+    if pa.types.is_large_string(taken.type):  # Arrow joins no such
+        return _SEPARATOR.join(map(str, taken.to_pylist()))
+    joined: Any = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), taken), _SEPARATOR)
+    return str(joined[0].as_py())
 
 
 def _folded(text: str) -> str:
-    text = _LOOK_ALIKE.sub(_replacement, text)
+    text = _plain(text)
     text = unicodedata2.normalize("NFKC", unicodedata2.normalize("NFKC", text).casefold())
-    return _LOOK_ALIKE.sub(_replacement, text)
+    return _plain(text)
 
 
-def _replacement(match: re.Match[str]) -> str:
-    return _PLAIN.get(match[0], "")
+def _plain(text: str) -> str:
+    """Apostrophes and dashes alike, and nothing that nobody can see."""
+    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    for point in np.unique(points[_look_alike()[points]]).tolist():
+        text = text.replace(chr(point), _PLAIN.get(chr(point), ""))
+    return text
+
+
+def _collapsed_lines(text: str) -> str:
+    """White space trimmed and collapsed in every line."""
+    for space in _SPACES:
+        text = text.replace(space, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.replace(" " + _SEPARATOR, _SEPARATOR).replace(_SEPARATOR + " ", _SEPARATOR).strip(" ")
 
 
 def _collapsed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _patched(cells: Cells, rows: Places, texts: Sequence[str]) -> Cells:
-    """Puts other texts in some rows: the bytes go behind the buffer, only the rows' places change."""
-    encoded = [text.encode() for text in texts]
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    cells.starts[rows] = np.cumsum(lengths) - lengths + cells.data.size
-    cells.lengths[rows] = lengths
-    extra = np.frombuffer(b"".join(encoded) + bytes(SLACK), np.uint8)
+def _patched(cells: Cells, rows: Places, lines: str) -> Cells:
+    """Puts other texts, a line each, in some rows: the bytes go behind the buffer, only the rows' places change."""
+    extra = np.frombuffer(lines.encode() + bytes(SLACK), np.uint8)
+    ends = np.append(np.flatnonzero(extra == ord(_SEPARATOR)), extra.size - SLACK)
+    if len(ends) != len(rows):
+        raise InternalError("folding a column together gives other rows than it had", code="canonicalisation-broken")
+    begins = np.append(0, ends[:-1] + 1)
+    cells.starts[rows] = begins + cells.data.size
+    cells.lengths[rows] = ends - begins
     return Cells(cells.starts, cells.lengths, np.concatenate([cells.data, extra]))
+
+
+@cache
+def _look_alike() -> npt.NDArray[np.bool_]:
+    """For each code point whether `_plain` changes it."""
+    table = np.zeros(0x110000, np.bool_)
+    for low, high in re.findall("(.)(?:-(.))?", _INVISIBLE) + [(character, "") for character in _PLAIN]:
+        table[ord(low) : ord(high or low) + 1] = True
+    table.flags.writeable = False
+    return table
 
 
 def _text_of(cells: Cells, rows: Places, kind: pa.DataType) -> pa.Array[Any]:
