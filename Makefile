@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local test test-keys test-office test-photos-hostile lint types imports bench-stage clean
+.PHONY: help setup run-local test test-keys test-office test-photos-hostile lint types imports bench-stage bench-tokens clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,6 +78,9 @@ lint: setup  ## ruff, mypy --strict, import-linter
 
 bench-stage: setup  ## stage three views beside plain pyarrow and a Python loop; memory of the run
 	$(BIN)/python bench/stage.py
+
+bench-tokens: $(BENCH_VENV)/.locked  ## tokens a column at a time beside loops, polars-hash, Tink, libffx and fastfpe
+	$(BENCH_VENV)/bin/python bench/tokens.py
 
 clean:  ## remove what run-local and the benches made
 	rm -rf local
