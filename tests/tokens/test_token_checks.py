@@ -4,12 +4,20 @@ import pyarrow as pa
 import pytest
 
 from transforms.errors import InternalError
-from transforms.tokens.check import self_test, spot_check
+from transforms.tokens.check import random_rows, self_test, spot_check
 from transforms.tokens.derive import TokenLabel, column_key, tokenise
 
 KEY = column_key(bytes(range(1, 33)), TokenLabel("uniform", 3, "person_token", ("surname",), "relationship"))
 PERSON = pa.array(["00000001", "00000002", "00000003", "00000004"])
 SURNAME = pa.array(["Ó Briain", None, "Smith", "  "])
+
+
+def test_the_rows_that_are_checked_are_a_few_other_ones_each_time_and_all_of_a_few() -> None:
+    drawn = [random_rows(1_000_000) for _ in range(3)]
+    assert all(len(set(rows)) == 8 and min(rows) >= 0 and max(rows) < 1_000_000 for rows in drawn)
+    assert len({tuple(sorted(rows)) for rows in drawn}) == 3
+    assert sorted(random_rows(3)) == [0, 1, 2]
+    assert random_rows(0) == []
 
 
 def test_the_known_answers_come_out() -> None:

@@ -8,7 +8,6 @@ people: a piece holds rows' places and tokens.
 from __future__ import annotations
 
 import os
-import random
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.assemble_views import ORDER_FILE
 from transforms.steps.project_views import ViewTask, token_label
 from transforms.steps.tally import Tally
-from transforms.tokens.check import spot_check
+from transforms.tokens.check import random_rows, spot_check
 from transforms.tokens.continuity import (
     CSV_HEADER,
     MapHeader,
@@ -51,7 +50,6 @@ from transforms.tokens.derive import column_key, tokenise
 
 COUNTS = "counts"
 PIECES = "pieces"
-_SPOT_CHECKS = 8
 _NONCE = 12
 
 
@@ -137,8 +135,7 @@ class _MapFn(beam.DoFn):
         key, start = self._column_keys[task.policy.supplier, epoch, token.name], token_start(task.policy, epoch)
         person, values = rows.column(self._contract.person_key), [rows.column(name) for name in token.of]
         tokens = tokenise(key, start, person, values).text
-        sample = random.SystemRandom().sample(range(rows.num_rows), min(rows.num_rows, _SPOT_CHECKS))
-        spot_check(key, start, person, values, tokens, sample)
+        spot_check(key, start, person, values, tokens, random_rows(rows.num_rows))
         return tokens
 
     def _sealed(self, supplier: str, pairs: pa.RecordBatch) -> str:

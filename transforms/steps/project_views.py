@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -25,13 +24,11 @@ from transforms.keyring.open import open_keyset
 from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.spill import Spill, SpillFile
 from transforms.steps.tally import Tally
-from transforms.tokens.check import spot_check
+from transforms.tokens.check import random_rows, spot_check
 from transforms.tokens.derive import TokenLabel, column_key
 
 PHOTO_FILE = "photo_file"
 FACE_BOX = ("face_left", "face_top", "face_width", "face_height")
-# Random tokens of each batch and column that are made once more by a second, row by row computation.
-_SPOT_CHECKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +126,7 @@ class _ProjectFn(beam.DoFn):
             yield TaggedOutput("photos", _photo_batch(batch, reference, box, wanted))
 
     def _spot_check(self, policy: Policy, epoch: int, rows: pa.RecordBatch, view: View) -> None:
-        # From the operating system, so that no fault can keep to the rows that are not looked at.
-        sample = random.SystemRandom().sample(range(rows.num_rows), min(rows.num_rows, _SPOT_CHECKS))
+        sample = random_rows(rows.num_rows)
         for token in policy.tokens:
             spot_check(
                 self._column_keys[policy.supplier][token.name],

@@ -6,6 +6,7 @@ Both raise on the first difference and return nothing.
 from __future__ import annotations
 
 import hmac
+import random
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ _NIST_MACS: Final = {
     40: "aaf3d8f1de5640c232f5b169b9c911e6",
     64: "e1992190549f6ed5696a2c056c315410",
 }
+
+_SPOT_CHECKS: Final = 8  # tokens of each batch and column
 
 # Frozen by this project (tests/vectors/tokens-v1.json): an epoch key that is no secret, and what it gives.
 _EXAMPLE_KEY: Final = bytes(range(32))
@@ -71,6 +74,14 @@ def self_test() -> None:
     made = tokenise(column_key(_EXAMPLE_KEY, _EXAMPLE_LABEL), "WC1-", person, [surname, forenames])
     if not made.text.equals(tokens):
         raise InternalError("the known answers of tokens version 1 do not come out", code="token-self-test-failed")
+
+
+def random_rows(total: int) -> list[int]:
+    """Which of so many rows to check: a few, or all of fewer.
+
+    They come from the operating system, so that no fault can keep to the rows that are not looked at.
+    """
+    return random.SystemRandom().sample(range(total), min(total, _SPOT_CHECKS))
 
 
 def spot_check(
