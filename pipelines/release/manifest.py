@@ -27,7 +27,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://supplier-views.example/manifest/v1"
 DATA_CLASS = "personal/pseudonymised"
-PHOTO_FOLDER = "photos/"
+PHOTO_FILES = ("photos/", "photos-")  # how the paths of photos, and of archives of them, begin
 FACE_LINKABLE = "face-linkable"
 _SHA256 = re.compile("[0-9a-f]{64}")
 NOTICE = (
@@ -138,7 +138,7 @@ def release_terms(policy: Policy, contract: Contract, report: StageReport, files
         tokens=report.tokens,
         photo_codec=dict(report.photo_codec),
         delete_by=delete_by(policy, report.date),
-        residual_risks=(FACE_LINKABLE,) if any(file.path.startswith(PHOTO_FOLDER) for file in files) else (),
+        residual_risks=(FACE_LINKABLE,) if any(file.path.startswith(PHOTO_FILES) for file in files) else (),
         notice=NOTICE,
     )
     refuse_anonymity_claim(canonical_json(terms).decode(), report.supplier)

@@ -40,7 +40,9 @@ def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
     fields = [_field(column, policy, contract) for column in policy.columns]
     if policy.photo is not None:
         pattern = f"{token_pattern(policy)[:-1]}\\.jpg$"
-        fields.append(_text(PHOTO_COLUMN, "file name of the photo in photos/", {"pattern": pattern, "unique": True}))
+        fields.append(
+            _text(PHOTO_COLUMN, f"file name of the photo in {_photo_place(policy)}", {"pattern": pattern, "unique": True})
+        )
     schema: dict[str, object] = {"fields": fields, "missingValues": [""], "primaryKey": [policy.sort_token.name]}
     refuse_anonymity_claim(json.dumps(schema, ensure_ascii=False), policy.supplier)
     return schema
@@ -74,7 +76,7 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
         delete_by=delete_by(policy, business_date).isoformat(),
         table=table,
         table_line=f"{table:<20}the table: one row a person, sorted by token",
-        photo_line="photos/             one JPEG a person, named by token\n" if policy.photo else "",
+        photo_line=f"{_photo_place(policy):<20}one JPEG a person, named by token\n" if policy.photo else "",
         continuity_line="continuity-*.hpke   old tokens beside new ones; see below\n" if policy.continuity else "",
         continuity=_continuity(policy),
         columns="\n".join(_column_lines(policy, contract)),
@@ -107,7 +109,9 @@ def _column_lines(policy: Policy, contract: Contract) -> list[str]:
     described = [(column.name, f"{_kind(column, contract)}; {column.why}") for column in policy.columns]
     if policy.photo is not None:
         size = f"{policy.photo.width_mm:g} x {policy.photo.height_mm:g} mm at {policy.photo.dpi} dots an inch"
-        described.append((PHOTO_COLUMN, f"file name of the person's photo in photos/, {size}; every person here has one"))
+        described.append(
+            (PHOTO_COLUMN, f"file name of the person's photo in {_photo_place(policy)}, {size}; every person here has one")
+        )
     width = max(len(name) for name, _ in described) + 2
     return [
         textwrap.fill(text, _WIDTH, initial_indent="  " + name.ljust(width), subsequent_indent=" " * (width + 2))
@@ -144,6 +148,10 @@ def _continuity(policy: Policy) -> str:
     return f"{title}\n{'-' * len(title)}\n{textwrap.fill(text, _WIDTH)}\n\n"
 
 
+def _photo_place(policy: Policy) -> str:
+    return "photos-NNN.zip" if policy.photo_delivery == "zip" else "photos/"
+
+
 def _usage(policy: Policy) -> str:
     if policy.delivery_format == "parquet":
         lines = ["Read people.parquet with any Parquet reader; every column is text."]
@@ -153,10 +161,17 @@ def _usage(policy: Policy) -> str:
             " set every column to text before importing, or tokens may be taken for numbers."
         ]
     if policy.photo is not None:
-        lines.append(
-            "For card software: name people.csv as the data source, photos/ as the image folder, and the column photo as the image"
-            f" file name; it is the token in {policy.photo.name} and .jpg."
-            if policy.delivery_format == "csv"
-            else f"The column photo names the file in photos/: the token in {policy.photo.name} and .jpg."
-        )
+        names = f"it is the token in {policy.photo.name} and .jpg."
+        if policy.photo_delivery == "zip":
+            lines.append(
+                "Photos are in ZIP archives of at most 1 GB, photos-000.zip and on, without a folder inside. Unpack all of them"
+                f" into one folder, or load them as they are; the column photo is the file name: {names}"
+            )
+        elif policy.delivery_format == "csv":
+            lines.append(
+                "For card software: name people.csv as the data source, photos/ as the image folder, and the column photo as the"
+                f" image file name; {names}"
+            )
+        else:
+            lines.append(f"The column photo names the file in photos/: the token in {policy.photo.name} and .jpg.")
     return "\n\n".join(textwrap.fill(line, _WIDTH) for line in lines)

@@ -26,6 +26,7 @@ from transforms.contract.model import Classification, Column, Contract
 from transforms.contract.places import row_ref
 from transforms.errors import Refused
 from transforms.leaks import CheckedRelease, ExportMatcher, OrderSample, ReleaseScan, judge, scan_release
+from transforms.photos.archive import write_archives
 from transforms.photos.minimise import minimise
 from transforms.photos.model import PrintSpec
 from transforms.policy.load import load_policies
@@ -170,7 +171,11 @@ def stage(
     shard = sort_shard(spill, tie_break(policy))
     write_people(release / people_file(policy), [shard], policy)
     np.save(area / "order.npy", shard.column("row_ref").to_numpy())
-    if policy.photo:
+    if policy.photo and policy.photo_delivery == "zip":
+        (area / "portrait.jpg").write_bytes(portrait or b"")
+        write_archives(release, [(name, area / "portrait.jpg") for name in sorted(view.columns["photo"].to_pylist())])
+        (area / "portrait.jpg").unlink()
+    elif policy.photo:
         (release / "photos").mkdir(mode=0o700)
         for name in view.columns["photo"].to_pylist():
             (release / "photos" / name).write_bytes(portrait or b"")
@@ -213,6 +218,7 @@ def policies() -> dict[str, Policy]:
     locker = KeepColumn("locker", why="where kit is kept")
     found["lockers"] = replace(roster, supplier="lockers", token_prefix="LK", columns=(*roster.columns, locker))
     found["parquet"] = replace(found["lockers"], supplier="parquet", token_prefix="PQ", delivery_format="parquet")
+    found["zipped"] = replace(found["card-printer"], supplier="zipped", token_prefix="ZP", photo_delivery="zip")
     return found
 
 

@@ -166,7 +166,7 @@ def test_a_policy_without_several_required_keys_is_refused_for_each(
         ("width_mm: 25", "width_mm: 2_5", "value-invalid", 15),
         ("dpi: 300", "dpi: 300.5", "value-invalid", 15),
         ("format: csv", "format: xlsx", "value-invalid", 16),
-        ("photos: folder", "photos: zip", "value-invalid", 16),
+        ("photos: folder", "photos: tar", "value-invalid", 16),
         (SAMPLE[SAMPLE.index("photo: {") : SAMPLE.index("output:")], "", "output-photos", 15),
     ],
 )
@@ -236,3 +236,9 @@ def test_a_directory_without_policies_is_refused(tmp_path: Path, name: str, code
     with pytest.raises(PolicyError) as caught:
         load_policies(tmp_path / name)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("written_as", "delivery"), [("photos: folder", "folder"), ("photos: zip", "zip"), ("", "folder")])
+def test_photos_go_into_a_folder_unless_the_policy_says_zip(tmp_path: Path, written_as: str, delivery: str) -> None:
+    policy = load_policy(written(tmp_path, changed(", photos: folder", f", {written_as}" if written_as else "")))
+    assert policy.photo_delivery == delivery

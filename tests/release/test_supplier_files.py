@@ -99,6 +99,15 @@ def test_the_readme_promises_a_photo_of_everybody_in_a_view_with_photos(world: W
     assert "25 x 32 mm at 300 dots an inch; every person here has one" in said
 
 
+def test_the_readme_of_a_view_with_archives_names_them_and_no_folder(world: World) -> None:
+    zipped = replace(world.policy, photo_delivery="zip")
+    said = " ".join(readme_text(zipped, world.contract, DAY).split())
+    assert "photos-NNN.zip one JPEG a person" in said
+    assert "photos-000.zip and on" in said
+    assert "photos/" not in said
+    assert "photos-NNN.zip" in fields(world.with_policy(zipped))["photo"]["description"]
+
+
 def test_the_readme_has_no_placeholder_left_and_no_long_line(world: World) -> None:
     text = readme_text(world.policy, world.contract, DAY)
     assert "$" not in text

@@ -22,11 +22,13 @@ _SECURITY_LABEL = "security.selinux"  # set by the host on every file, and stays
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in a release: `tables` are the expected files beside the photos, `photos` their names; both sorted."""
+    """What lies in a release: `files` are the expected files beside the photos, `photos` the names in the folder of photos,
+    `archives` the names of archives of them; all sorted."""
 
     root: Path
     files: tuple[str, ...]
     photos: tuple[str, ...]
+    archives: tuple[str, ...] = ()
 
 
 class ExpectedFiles(Check):
@@ -68,9 +70,18 @@ class ExtendedAttributes(Check):
 class FileLister:
     """Lists a release and checks what stands beside the bytes of its files."""
 
-    def __init__(self, expected: tuple[str, ...], is_photo: Callable[[str], bool] | None, day: date, words: Words) -> None:
+    def __init__(
+        self,
+        expected: tuple[str, ...],
+        is_photo: Callable[[str], bool] | None,
+        day: date,
+        words: Words,
+        is_archive: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`is_photo` tells which files may lie in a folder of photos, `is_archive` which may be archives of them; None: no such."""
         self._expected = expected
         self._is_photo = is_photo
+        self._is_archive = is_archive
         self._time = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000_000
         self._words = words
         self._unexpected = ExpectedFiles()
@@ -93,12 +104,16 @@ class FileLister:
         """
         files: list[str] = []
         photos: list[str] = []
+        archives: list[str] = []
         try:
             self._check_entry(root, "the release directory", root.lstat(), directory=True)
             for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
                 if entry.name == PHOTOS and self._is_photo is not None and entry.is_dir(follow_symlinks=False):
                     self._check_entry(Path(entry), PHOTOS, entry.stat(follow_symlinks=False), directory=True)
                     photos = self._photos(Path(entry))
+                elif self._is_archive is not None and self._is_archive(entry.name):
+                    if self._is_file(entry, True, "the release directory", entry.name):
+                        archives.append(entry.name)
                 elif self._is_file(entry, entry.name in self._expected, "the release directory", entry.name):
                     files.append(entry.name)
             if self._is_photo is not None and not (root / PHOTOS).is_dir():
@@ -110,7 +125,7 @@ class FileLister:
         for name in self._expected:
             if name not in files:
                 self._missing.found(name)
-        return Listing(root, tuple(files), tuple(photos))
+        return Listing(root, tuple(files), tuple(photos), tuple(archives))
 
     def _photos(self, folder: Path) -> list[str]:
         is_photo = self._is_photo or bool

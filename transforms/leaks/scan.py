@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from transforms.contract.model import Contract
 from transforms.errors import StoreUnavailable
+from transforms.leaks.archive import ARCHIVE_NAME, ArchiveReader
 from transforms.leaks.cells import FreeCells, LabelCells, PhotoNames, TokenCells, column_names, labels_of
 from transforms.leaks.claims import Claims, read_claims
 from transforms.leaks.continuity import ContinuityReader, continuity_name
@@ -21,7 +22,7 @@ from transforms.leaks.csv_table import CsvTable
 from transforms.leaks.documents import README, SCHEMA, check_readme, check_schema
 from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
 from transforms.leaks.jpeg import PhotoReader
-from transforms.leaks.listing import PHOTOS, FileLister, Listing, open_plain
+from transforms.leaks.listing import PHOTOS, FileLister, Listing, MissingFiles, open_plain
 from transforms.leaks.parquet_table import ParquetTable
 from transforms.leaks.strings import among
 from transforms.leaks.table import Chunk, UnreadableTable
@@ -134,13 +135,16 @@ class _Scanner:
         self._tokens: dict[str, TokenCells] = {}
         self._others: list[LabelCells | FreeCells | None] = []
         self._photo_names: PhotoNames | None = None
+        self._photos: list[str] = []
         self._rows = 0
 
     def scan(self) -> ReleaseScan:
-        is_photo = self._is_photo_name if self._policy.photo else None
+        zipped = self._policy.photo_delivery == "zip"
+        is_photo = self._is_photo_name if self._policy.photo and not zipped else None
+        is_archive = self._is_archive_name if self._policy.photo and zipped else None
         expected = (README, SCHEMA, self._table)
         name = continuity_name(self._policy, self._claims)
-        lister = FileLister((*expected, name) if name else expected, is_photo, self._day, self._words)
+        lister = FileLister((*expected, name) if name else expected, is_photo, self._day, self._words, is_archive)
         listing = lister.read(self._area / RELEASE)
         self._checks += lister.checks
         try:
@@ -178,6 +182,9 @@ class _Scanner:
     def _is_photo_name(self, name: str) -> bool:
         return name.endswith(_JPG) and is_token(name.removesuffix(_JPG), self._head)
 
+    def _is_archive_name(self, name: str) -> bool:
+        return ARCHIVE_NAME.fullmatch(name) is not None
+
     def _read_documents(self, listing: Listing) -> Iterator[FileDigest]:
         size = FileSize()
         self._checks.append(size)
@@ -207,7 +214,26 @@ class _Scanner:
                 data = source.read(_LARGEST_PHOTO)
             # A photo that is cut off here is over its byte budget, and refused for that.
             reader.read(data, path)
+            self._photos.append(name)
             yield path, len(data), hashlib.sha256(data).hexdigest()
+        if self._policy.photo_delivery == "zip":
+            yield from self._read_archives(listing, reader)
+
+    def _read_archives(self, listing: Listing, reader: PhotoReader) -> Iterator[FileDigest]:
+        archives = ArchiveReader(self._is_photo_name, self._words)
+        self._checks += archives.checks
+        numbers = MissingFiles()
+        self._checks.append(numbers)
+        for number, name in enumerate(listing.archives):
+            numbers.examine()
+            if name != f"photos-{number:03}.zip":
+                numbers.found(f"an archive before {name}")
+            sha256, size = hashlib.sha256(), (listing.root / name).lstat().st_size
+            with open_plain(listing.root / name) as source:
+                for entry, place, data in archives.read(source, size, name, sha256.update):
+                    reader.read(data, place)
+                    self._photos.append(entry)
+            yield name, size, sha256.hexdigest()
 
     def _read_table(self, listing: Listing) -> Iterator[FileDigest]:
         if self._table not in listing.files:
@@ -221,7 +247,7 @@ class _Scanner:
         except UnreadableTable:
             pass
         if self._policy.photo:
-            self._match_photos(listing, self._policy.photo.name)
+            self._match_photos(self._policy.photo.name)
 
     def _read_map(self, listing: Listing, name: str | None) -> Iterator[FileDigest]:
         """After the table: the map's new tokens must be the table's."""
@@ -266,16 +292,16 @@ class _Scanner:
             names = [column.name for column in self._policy.columns]
             self._photo_names.see(chunk.columns[-1], chunk.columns[names.index(self._policy.photo.name)], chunk.first_row)
 
-    def _match_photos(self, listing: Listing, naming: str) -> None:
+    def _match_photos(self, naming: str) -> None:
         check = PhotoMatch()
         self._checks.append(check)
         rows = self._tokens[naming].prints()
-        photos = fingerprints(token_bodies([name.removesuffix(_JPG) for name in listing.photos]))
+        photos = fingerprints(token_bodies([name.removesuffix(_JPG) for name in self._photos]))
         check.examine(rows.size + photos.size)
         if missing := int(np.setdiff1d(rows, photos).size):
             check.found(f"{self._table} rows without a photo", missing)
         if extra := int(np.setdiff1d(photos, rows).size):
-            check.found(f"{PHOTOS} without a row", extra)
+            check.found("photos without a row", extra)
 
 
 def _table_name(policy: Policy) -> str:

@@ -72,7 +72,7 @@ class Output(FileModel):
     """How the view is written."""
 
     format: Literal["csv", "parquet"] = Field("csv", description="csv or parquet")
-    photos: Literal["folder"] | None = Field(None, description="folder")
+    photos: Literal["folder", "zip"] | None = Field(None, description="folder (default) or zip")
 
 
 class ContinuityTerms(FileModel):

@@ -74,7 +74,7 @@ def _terms(policy: Policy) -> Iterator[str]:
         ("Legal basis", f"{policy.legal_basis}, under {_REGIMES[policy.legal_regime]}"),
         ("Assessment", policy.dpia or "no impact assessment is named"),
         ("For how long", f"the supplier deletes each release within {days}"),
-        ("Written as", _FORMATS[policy.delivery_format] + (", with a folder of photos" if policy.photo else "")),
+        ("Written as", _FORMATS[policy.delivery_format] + (_DELIVERIES[policy.photo_delivery] if policy.photo else "")),
     )
     for name, fact in facts:
         yield from _paragraph(fact, f"{name:<14}", " " * 14)
@@ -125,6 +125,7 @@ def _form(column: ViewColumn, contract: Contract) -> str:
     return "as HR has it, in a fixed pattern."
 
 
+_DELIVERIES = {"folder": ", with a folder of photos", "zip": ", with ZIP archives of photos"}
 _CROPS = {
     "top": "from the top and the middle of the picture",
     "face": "around the face, for whose place HR's export has a box",

@@ -56,6 +56,7 @@ def load_policy(path: Path) -> Policy:
         dropped={name: entry.why for name, entry in sheet.columns.items() if entry.action == "drop"},
         photo=PhotoSpec(**sheet.photo.model_dump()) if sheet.photo else None,
         delivery_format=sheet.output.format,
+        photo_delivery=sheet.output.photos or "folder",
         continuity=_continuity(sheet.continuity) if sheet.continuity else None,
         source=str(path),
         lines=document.lines(),

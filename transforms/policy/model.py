@@ -122,6 +122,7 @@ class Policy:
     dropped: Mapping[str, str] = field(default_factory=dict)
     photo: PhotoSpec | None = None
     delivery_format: Literal["csv", "parquet"] = "csv"
+    photo_delivery: Literal["folder", "zip"] = "folder"
     continuity: Continuity | None = None
     source: str = ""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from transforms.columns.deliver import people_file, tie_break, write_people
 from transforms.columns.order import sort_shard
 from transforms.contract.places import ROW_REF
 from transforms.errors import InternalError
+from transforms.photos.archive import write_archives
 from transforms.policy.model import Policy
 from transforms.steps.minimise_photos import PHOTO_OUTCOME_SCHEMA
 from transforms.steps.project_views import ViewTask
@@ -77,7 +77,11 @@ class _AssembleFn(beam.DoFn):
         refs = rows.released_refs()
         np.save(directory.parent / ORDER_FILE, refs, allow_pickle=False)
         if policy.photo is not None:
-            _place_photos(directory / "photos", outcomes.filter(pc.is_null(outcomes.column("rule"))), refs)
+            photos = _released_photos(outcomes.filter(pc.is_null(outcomes.column("rule"))), refs)
+            if policy.photo_delivery == "zip":
+                write_archives(directory, photos)
+            else:
+                _place_photos(directory / "photos", photos)
         self._rows_released.inc(released)
         yield supplier, _final_counts(add_tallies(parts[TALLIES]), repeats, rows, released)
 
@@ -127,15 +131,21 @@ def _final_counts(counts: Tally, repeats: list[pa.RecordBatch], rows: _SortedRow
     }
 
 
-def _place_photos(folder: Path, outcomes: pa.Table, released: np.ndarray) -> None:
-    """Links the photo of every released row into the release; a photo without a row stays behind."""
-    folder.mkdir(mode=0o700)
+def _released_photos(outcomes: pa.Table, released: np.ndarray) -> list[tuple[str, Path]]:
+    """Name and place of the photo of every released row; a photo without a row stays behind.
+
+    In token order, so that not even the order of entries in a directory or an archive is that of the export [I19].
+    """
     wanted = outcomes.filter(pa.array(np.isin(outcomes.column(ROW_REF).to_numpy(), released)))
     if wanted.num_rows != released.size:
         raise InternalError("a released row has no photo, or two", code="photos-differ")
-    # In token order, so that not even the order of directory entries is that of the export [I19].
-    for photo in sorted(wanted.select(["name", "path"]).to_pylist(), key=itemgetter("name")):
-        os.link(photo["path"], folder / photo["name"])
+    return sorted((photo["name"], Path(photo["path"])) for photo in wanted.select(["name", "path"]).to_pylist())
+
+
+def _place_photos(folder: Path, photos: list[tuple[str, Path]]) -> None:
+    folder.mkdir(mode=0o700)
+    for name, path in photos:
+        os.link(path, folder / name)
 
 
 def _start_anew(directory: Path) -> None:
