@@ -60,9 +60,11 @@ def add_commands(commands: Any, parser: type[argparse.ArgumentParser], now: Call
 
 def _keys(now: Callable[[], datetime], options: argparse.Namespace) -> Summary:
     from transforms.keyring import admin
+    from transforms.keyring.hardening import harden_process
     from transforms.keyring.keyset import RESERVED
     from transforms.policy.load import load_policies
 
+    harden_process()
     values = Defaults(options)
     keys = values.require("keys")
     policies = load_policies(Path(values.require("policies")))
@@ -88,7 +90,7 @@ def _keys(now: Callable[[], datetime], options: argparse.Namespace) -> Summary:
 
 def _keys_lifecycle(clock: Callable[[], datetime], options: argparse.Namespace) -> Summary:
     from pipelines.actor import actor_name
-    from pipelines.incident import compromise_keyset, destroy_keyset
+    from pipelines.incident import check_destroyed, compromise_keyset, destroy_keyset
     from pipelines.key_witness import check_seen
     from transforms.keyring import admin, lifecycle
     from transforms.keyring.hardening import harden_process
@@ -112,7 +114,8 @@ def _keys_lifecycle(clock: Callable[[], datetime], options: argparse.Namespace) 
     suppliers = [policy.supplier for policy in load_policies(Path(values.require("policies")))]
     report = admin.check_keysets(keys, suppliers, now)
     check_seen(keys, _records(values), now)
-    return {"outcome": "clean", **asdict(report)}
+    unproven = check_destroyed(keys, _records(values), report.keysets, now)
+    return {"outcome": "clean", **asdict(report), "notices": [*report.notices, *unproven]}
 
 
 def _records(values: Defaults) -> Path:

@@ -5,18 +5,20 @@ The report of an incident reads every record of one supplier, and nothing else: 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.release.dsse import sign_envelope
+from pipelines.release.dsse import open_envelope, sign_envelope
 from pipelines.release.files import make_private_directory, read_file, write_new
 from pipelines.release.record import Record, open_record
 from pipelines.release.store import Shelf
-from pipelines.release.strict_json import canonical_json
-from transforms.errors import Refused
-from transforms.keyring.keyset import RESERVED
+from pipelines.release.strict_json import canonical_json, parse_canonical
+from transforms.errors import KeyUnavailable, Refused
+from transforms.keyring.admin import KeysetRow
+from transforms.keyring.keyset import RESERVED, State
 from transforms.keyring.lifecycle import StateReport, compromise, destroy
 from transforms.keyring.open import open_signing_key, open_verification_keys
 
@@ -83,6 +85,47 @@ def destroy_keyset(uri: str, records: Path, name: str, epoch: int | None, actor:
             write_new(path, data, mode=0o600, temporary=directory / f".new-{name}-{number}")
         paths.append(str(path))
     return {**asdict(report), "destruction_records": paths}
+
+
+def check_destroyed(uri: str, records: Path, keysets: Iterable[KeysetRow], now: datetime) -> tuple[str, ...]:
+    """Holds the signed records of destroyed keys against the store that they speak of.
+
+    Returns:
+        Notices: of every destroyed epoch without a record, and of every record that does not verify.
+
+    Raises:
+        KeyUnavailable: code `keyset-rolled-back` if the store holds a key that a record says was destroyed; or the store cannot be
+            opened.
+        StoreUnavailable: the records cannot be read.
+    """
+    public_keys = open_verification_keys(uri, now.date())
+    notices = []
+    for row in keysets:
+        for epoch in row.epochs:
+            path = records / DESTROYED / f"{row.name}-{epoch.epoch}.json"
+            data = read_file(path)
+            destroyed = epoch.state == State.DESTROYED
+            if data is None:
+                if destroyed:
+                    notices.append(f"{row.name}, epoch {epoch.epoch}, is destroyed and has no record: run keys destroy again")
+            elif not _proves(data, public_keys, path, row.name, epoch.epoch):
+                notices.append(f"the record {path} proves nothing: it is not of this key, or its signature does not verify")
+            elif not destroyed:
+                raise KeyUnavailable(
+                    f"epoch {epoch.epoch} of {row.name} was destroyed, and the store holds its key",
+                    place=str(path),
+                    hint="the store was put back to an older copy; destroy the key again, and remove that copy",
+                    code="keyset-rolled-back",
+                )
+    return tuple(notices)
+
+
+def _proves(data: bytes, public_keys: tuple[bytes, ...], path: Path, name: str, epoch: int) -> bool:
+    try:
+        record = parse_canonical(open_envelope(data, public_keys, DESTRUCTION_TYPE, str(path)), Destruction)
+    except (Refused, ValueError):
+        return False
+    return (record.keyset, record.epoch) == (name, epoch)
 
 
 def _reached(shelf: Shelf, report: StateReport, public_keys: tuple[bytes, ...]) -> dict[str, Any]:

@@ -73,3 +73,31 @@ def test_a_rehearsed_rotation_says_what_the_real_one_does_and_writes_nothing(cus
 def test_destroy_does_not_guess_which_epochs_are_meant(custodian):
     status, refused = custodian.types("destroy", "--supplier", "uniform")
     assert (status, refused["code"]) == (2, "wrong-arguments")
+
+
+COMMANDS = {
+    "init": [], "list": [], "check": [], "new-epoch": ["--supplier", "uniform"], "deactivate": ["--supplier", "uniform"],
+    "compromise": ["--supplier", "uniform"], "rewrap": ["--to", "file:moved"],
+    "destroy": ["--supplier", "uniform", "--epoch", "9"],
+}  # fmt: skip
+# Runs a command, then says whether this process could still dump core.
+HARDENED = """
+import ctypes, resource, sys
+from pipelines.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    print(resource.getrlimit(resource.RLIMIT_CORE)[1], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_that_opens_keys_can_dump_core(custodian, tmp_path, command):
+    done = subprocess.run(
+        [sys.executable, "-c", HARDENED, "keys", command, *COMMANDS[command]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0 0"
