@@ -219,6 +219,16 @@ def test_two_runs_that_know_nothing_of_each_other_make_one_map_and_seal_its_key_
     assert one[start + 80 :] == other[start + 80 :]
 
 
+def test_the_three_phases_as_commands_of_their_own_publish_the_map(
+    before: Site, recipient: Recipient, call: Callable[..., Any]
+) -> None:
+    after = rotate(before)
+    for phase in ("stage", "verify", "publish"):
+        ended = call(after.arguments(phase, "--supplier", SUPPLIER))
+        assert ended.status == 0, ended.stderr
+    assert len(opened(after, recipient)) >= len(people(after))
+
+
 def test_another_suppliers_key_does_not_open_it(drill: tuple[Site, Site], tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailable) as caught:
         opened(drill[1], make_recipient(tmp_path / "thief.key"))
