@@ -31,6 +31,7 @@ from transforms.export.sources import Source
 from transforms.keyring.open import open_keyset, open_verification_keys
 from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.faces import can_find_faces
+from transforms.photos.mark import MARK_VERSION
 from transforms.policy.model import Policy
 from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
@@ -128,14 +129,20 @@ class _Job:
 
     def build(self, pipeline: beam.Pipeline) -> None:
         """The whole graph of the stage phase."""
-        policies = tuple(task.policy for task in self.tasks)
         keys = self.settings.keys
         read = pipeline | "List export" >> beam.Create(self.sources) | "Read export" >> ReadExport(self.contract)
         checked = read.rows | "Check contract" >> CheckContract(self.contract)
         repeats = checked.accepted | "Find repeats" >> FindRepeats(self.contract, keys, self.day, self.attempts)
         views = checked.accepted | "Project views" >> ProjectViews(self.contract, self.tasks, keys, self.day, self.attempts)
         photos = views.photos | "Minimise photos" >> MinimisePhotos(
-            self.contract, policies, self.settings.photos or "", self.attempts, os.cpu_count() or 1, repeats.rows
+            self.contract,
+            self.tasks,
+            keys,
+            self.day,
+            self.settings.photos or "",
+            self.attempts,
+            os.cpu_count() or 1,
+            repeats.rows,
         )
         repeated = repeats.rows | "Break repeats" >> RepeatsAsBroken()
         broken = (read.broken, checked.broken, repeated.broken, photos.broken) | "All broken" >> beam.Flatten()
@@ -272,7 +279,7 @@ def _photo_codec(policy: Policy) -> dict[str, str]:
     """Names and versions of what the bytes of this policy's photos depend on."""
     if policy.photo is None:
         return {}
-    return codec_versions() | (finder_versions() if policy.photo.crop == "detected" else {})
+    return codec_versions() | {"supplier-mark": MARK_VERSION} | (finder_versions() if policy.photo.crop == "detected" else {})
 
 
 def _set_times(release: Path, day: date) -> None:

@@ -21,6 +21,10 @@ from transforms.tokens.format import SYMBOLS_PATTERN
 README_NAME = "README.txt"
 SCHEMA_NAME = "people.schema.json"
 _WIDTH = 86
+_PHOTO_NOTE = (
+    "Every photo carries an invisible mark that is this supplier's alone: the force can tell whose copy a photo is that turns up"
+    " elsewhere."
+)
 
 
 def token_pattern(policy: Policy) -> str:
@@ -79,6 +83,7 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
         photo_line=f"{_photo_place(policy):<20}one JPEG a person, named by token\n" if policy.photo else "",
         continuity_line="continuity-*.hpke   old tokens beside new ones; see below\n" if policy.continuity else "",
         continuity=_continuity(policy),
+        photo_note="\n" + textwrap.fill(_PHOTO_NOTE, _WIDTH) + "\n" if policy.photo else "",
         columns="\n".join(_column_lines(policy, contract)),
         usage=_usage(policy),
         notice=textwrap.fill(NOTICE, _WIDTH),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,19 @@ from PIL import Image
 from transforms.contract.load import load_contract
 from transforms.contract.model import Contract, PhotoLimits
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+from transforms.errors import KeyUnavailable
+from transforms.keyring import admin
+from transforms.keyring.open import open_keyset
+from transforms.photos.mark import Mark, mark_key
 from transforms.photos.model import Limits
+from transforms.photos.trace import match, read_waves, threshold
 from transforms.policy.load import load_policies
 from transforms.policy.model import Policy
+from transforms.steps.epoch_key import epoch_key
 from transforms.steps.minimise_photos import MinimisePhotos, face_of, photo_limits
-from transforms.steps.project_views import FACE_BOX, PHOTO_FILE
+from transforms.steps.project_views import FACE_BOX, PHOTO_FILE, ViewTask
 
+DAY = date(2026, 11, 23)
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -103,12 +111,58 @@ def test_each_row_is_cropped_on_its_own_face_and_what_somebody_should_look_at_is
     with Pipeline() as pipeline:
         repeats = pipeline | "No repeats" >> beam.Create([], reshuffle=False)
         batches = pipeline | "Photos" >> beam.Create([pa.record_batch(columns)])
-        done = batches | MinimisePhotos(contract, (policy,), str(tmp_path / "store"), str(tmp_path / "out"), 1, repeats)
+        done = batches | MinimisePhotos(
+            contract, _tasks(policy), _keys(tmp_path, policy), DAY, str(tmp_path / "store"), str(tmp_path / "out"), 1, repeats
+        )
         assert_that(done.broken, seen, label="broken")
         assert_that(done.outcomes, outcomes_are_photos, label="outcomes")
     prints = dict(_prints(tmp_path / "out"))
     assert len(prints) == 4
     assert len(set(prints.values())) == 4
+
+
+def test_suppliers_with_the_same_print_get_their_own_marked_copies_of_one_photo(
+    tmp_path: Path, contract: Contract, printer: Policy
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "store" / "a.jpg").write_bytes(photo(900, 1200))
+    policies = [replace(printer, supplier=name) for name in ("first-printer", "second-printer")]
+    keys = _keys(tmp_path, *policies)
+    columns: dict[str, Any] = {ROW_REF: pa.array([1], pa.int64()), PHOTO_FILE: pa.array(["a.jpg"])}
+    columns |= {policy.supplier: pa.array(["t1"]) for policy in policies}
+    with Pipeline() as pipeline:
+        repeats = pipeline | "No repeats" >> beam.Create([], reshuffle=False)
+        batches = pipeline | "Photos" >> beam.Create([pa.record_batch(columns)])
+        folders = str(tmp_path / "store"), str(tmp_path / "out")
+        _ = batches | MinimisePhotos(contract, _tasks(*policies), keys, DAY, *folders, 1, repeats)
+    copies = dict(_prints(tmp_path / "out"))
+    assert len(set(copies.values())) == len(copies) == 2
+    marks = {}
+    for policy in policies:
+        with open_keyset(keys, policy.supplier, DAY) as keyset:
+            marks[policy.supplier] = Mark(mark_key(keyset.key().reveal(), policy.supplier, 1))
+    for supplier in marks:
+        waves = read_waves(Image.open(io.BytesIO(copies[f"{supplier}-t1.jpg"])))
+        found = {name for name, mark in marks.items() if match(waves, mark).score >= threshold(2)}
+        assert found == {supplier}
+
+
+def test_photos_are_not_marked_under_an_epoch_that_is_no_longer_active(tmp_path: Path, contract: Contract, printer: Policy) -> None:
+    keys = _keys(tmp_path, printer)
+    admin.new_epoch(keys, printer.supplier, DAY)
+    with pytest.raises(KeyUnavailable, match="active epoch changed"), epoch_key(keys, printer.supplier, 1, DAY):
+        pass
+
+
+def _tasks(*policies: Policy) -> tuple[ViewTask, ...]:
+    return tuple(ViewTask(policy, 1, f"{DAY.isoformat()}-abcdef") for policy in policies)
+
+
+def _keys(folder: Path, *policies: Policy) -> str:
+    uri = f"file:{folder / 'custody'}"
+    admin.init(uri, [policy.supplier for policy in policies], DAY)
+    return uri
 
 
 def _prints(folder: Path) -> Iterator[tuple[str, bytes]]:

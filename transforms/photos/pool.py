@@ -7,10 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from transforms.photos.model import Limits, Minimised, PhotoRefused, PrintSpec
 from transforms.photos.worker import PhotoWorker
+
+if TYPE_CHECKING:
+    from transforms.photos.mark import Mark
 
 K = TypeVar("K")
 _Outcome = Minimised | PhotoRefused
@@ -41,11 +44,14 @@ class PhotoPool:
         self.close()
 
     def map(
-        self, photos: Iterable[tuple[K, Callable[[], bytes]]], specs: Sequence[PrintSpec] | Callable[[K], Sequence[PrintSpec]]
+        self,
+        photos: Iterable[tuple[K, Callable[[], bytes]]],
+        specs: Sequence[PrintSpec] | Callable[[K], Sequence[PrintSpec]],
+        marks: Sequence[Mark] = (),
     ) -> Iterator[tuple[K, Minimised | PhotoRefused]]:
         """Minimises photos; yields each key with its result or its refusal, in the order of the input.
 
-        The specs are the same for all photos, or a function of the key.
+        The specs are the same for all photos, or a function of the key; the marks are as for `PhotoWorker.minimise`.
 
         A photo's bytes are fetched only when a worker is free for it: at most `workers` sources, and results of at most twice
         as many photos, are in memory at once. A refusal that the fetching function raises is that photo's; any other error
@@ -54,7 +60,7 @@ class PhotoPool:
         waiting: deque[tuple[K, Future[_Outcome]]] = deque()
         try:
             for key, fetch in photos:
-                waiting.append((key, self._threads.submit(self._one, fetch, specs(key) if callable(specs) else specs)))
+                waiting.append((key, self._threads.submit(self._one, fetch, specs(key) if callable(specs) else specs, marks)))
                 if len(waiting) >= _IN_FLIGHT_PER_WORKER * len(self._workers):
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -71,10 +77,10 @@ class PhotoPool:
         for worker in self._workers:
             worker.close()
 
-    def _one(self, fetch: Callable[[], bytes], specs: Sequence[PrintSpec]) -> _Outcome:
+    def _one(self, fetch: Callable[[], bytes], specs: Sequence[PrintSpec], marks: Sequence[Mark]) -> _Outcome:
         worker = self._idle.get()
         try:
-            return worker.minimise(fetch(), specs)
+            return worker.minimise(fetch(), specs, marks)
         except PhotoRefused as refused:
             return refused
         finally:

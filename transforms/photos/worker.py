@@ -11,11 +11,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from transforms.errors import InternalError
 from transforms.photos import frames
 from transforms.photos.encode import render
 from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
+
+if TYPE_CHECKING:
+    from transforms.photos.mark import Mark
 
 _START_SECONDS = 60.0  # imports on a machine that is busy
 _CHUNK = 2**20
@@ -68,8 +72,15 @@ class PhotoWorker:
         """The id of the process; None while there is none."""
         return None if self._process is None else self._process.pid
 
-    def minimise(self, data: bytes, specs: Sequence[PrintSpec]) -> Minimised:
+    def minimise(self, data: bytes, specs: Sequence[PrintSpec], marks: Sequence[Mark] = ()) -> Minimised:
         """Decodes one photo in the process and encodes its prints in this one; see `transforms.photos.minimise.minimise`.
+
+        The marks are the suppliers', one for each spec, and never leave this process. Errors: as `pictures`.
+        """
+        return render(self.pictures(data, specs), specs, marks)
+
+    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
+        """Decodes one photo in the process, for one picture a spec.
 
         Only pixels, of a size that was checked, come from the process: its word is taken for nothing else.
 
@@ -82,14 +93,6 @@ class PhotoWorker:
             raise ValueError("a photo is minimised for at least one print")
         if len(data) > self._limits.max_bytes:  # as the process would answer, without sending it
             raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
-        return render(self._pictures(data, specs), specs)
-
-    def close(self) -> None:
-        """Ends the process; the next photo starts another."""
-        with self._one_photo:
-            self._stop()
-
-    def _pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
         with self._one_photo:
             process = self._started()
             deadline = time.monotonic() + self._limits.seconds
@@ -109,6 +112,11 @@ class PhotoWorker:
             except BaseException:
                 self._stop()  # an interrupted exchange leaves half a message in the pipe
                 raise
+
+    def close(self) -> None:
+        """Ends the process; the next photo starts another."""
+        with self._one_photo:
+            self._stop()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

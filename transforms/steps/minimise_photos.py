@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from apache_beam.pvalue import TaggedOutput
 from transforms.columns.view import PHOTO_SUFFIX
 from transforms.contract.model import Contract
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+from transforms.photos.mark import Mark, mark_key
 from transforms.photos.model import Face, Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
 from transforms.photos.pool import PhotoPool
 from transforms.policy.model import Policy
+from transforms.steps.epoch_key import epoch_key
 from transforms.steps.photo_store import read_photo
 from transforms.steps.private_file import private
-from transforms.steps.project_views import FACE_BOX, PHOTO_FILE
+from transforms.steps.project_views import FACE_BOX, PHOTO_FILE, ViewTask
 from transforms.steps.repeated import repeated_refs
 
 # Photos of one element are worked on side by side; an element is also what a runner hands to a worker.
@@ -58,23 +61,27 @@ class MinimisedPhotos:
 class MinimisePhotos(beam.PTransform):
     """Decodes each referenced photo once, and writes a print-sized, metadata-free copy for every supplier that prints it.
 
-    Decoding happens in limited child processes without keys; a photo that is refused, or that kills its decoder, is one row's
+    Each copy carries its supplier's mark, so no two suppliers get the same bytes, and a copy that leaks says whose it was. Decoding
+    happens in limited child processes without keys; a photo that is refused, or that kills its decoder, is one row's
     outcome and never the run's. Photos of rows in `repeats` are not read.
     """
 
     def __init__(
         self,
         contract: Contract,
-        policies: tuple[Policy, ...],
+        tasks: tuple[ViewTask, ...],
+        keys: str,
+        day: date,
         store: str,
         attempts: str,
         workers: int,
         repeats: beam.PCollection[pa.RecordBatch],
     ) -> None:
         super().__init__()
-        specs = {policy.supplier: print_spec(policy) for policy in policies if policy.photo}
+        printing = {task.policy.supplier: task.epoch for task in tasks if task.policy.photo}
+        specs = {task.policy.supplier: print_spec(task.policy) for task in tasks if task.policy.photo}
         limits = photo_limits(contract, find_faces=any(spec.crop == "detected" for spec in specs.values()))
-        self._fn = _MinimiseFn(specs, limits, store, attempts, workers)
+        self._fn = _MinimiseFn(specs, printing, keys, day, limits, store, attempts, workers)
         self._repeats = repeats
 
     def expand(self, photos: beam.PCollection[pa.RecordBatch]) -> MinimisedPhotos:
@@ -132,8 +139,21 @@ def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 class _MinimiseFn(beam.DoFn):
-    def __init__(self, specs: Mapping[str, PrintSpec], limits: Limits, store: str, attempts: str, workers: int) -> None:
+    def __init__(
+        self,
+        specs: Mapping[str, PrintSpec],
+        epochs: Mapping[str, int],
+        keys: str,
+        day: date,
+        limits: Limits,
+        store: str,
+        attempts: str,
+        workers: int,
+    ) -> None:
         self._specs = dict(specs)
+        self._epochs = dict(epochs)
+        self._keys = keys
+        self._day = day
         self._store = store
         self._attempts = attempts
         self._workers = workers
@@ -142,6 +162,10 @@ class _MinimiseFn(beam.DoFn):
         self._photos_refused = Metrics.counter("supplier-views", "photos-refused")
 
     def setup(self) -> None:
+        self._marks = {}
+        for supplier, epoch in self._epochs.items():
+            with epoch_key(self._keys, supplier, epoch, self._day) as key:
+                self._marks[supplier] = Mark(mark_key(key, supplier, epoch))
         self._pool = PhotoPool(self._workers, self._limits)
 
     def teardown(self) -> None:
@@ -160,7 +184,7 @@ class _MinimiseFn(beam.DoFn):
             wanted = [self._specs[supplier] for supplier in suppliers]
             return [replace(spec, face=face) if spec.crop == "face" else spec for spec in wanted]
 
-        for row, result in self._pool.map(jobs, specs):
+        for row, result in self._pool.map(jobs, specs, [self._marks[supplier] for supplier in suppliers]):
             for index, supplier in enumerate(suppliers):
                 if row[supplier] is not None:
                     rendition = _rendition(result, index)

@@ -19,9 +19,8 @@ from transforms.columns.select import select
 from transforms.columns.view import View, project, token_start
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
-from transforms.errors import KeyUnavailable
-from transforms.keyring.open import open_keyset
 from transforms.policy.model import Policy, TokenColumn
+from transforms.steps.epoch_key import epoch_key
 from transforms.steps.spill import Spill, SpillFile
 from transforms.steps.tally import Tally
 from transforms.tokens.check import random_rows, spot_check
@@ -83,17 +82,9 @@ class _ProjectFn(beam.DoFn):
         self._column_keys = {}
         for task in self._tasks:
             policy = task.policy
-            with open_keyset(self._keys, policy.supplier, self._day) as keyset:
-                if keyset.active.number != task.epoch:
-                    raise KeyUnavailable(
-                        "the active epoch changed while the run was at work",
-                        place=policy.supplier,
-                        hint="run again",
-                        code="epoch-changed",
-                    )
-                epoch_key = keyset.key().reveal()
+            with epoch_key(self._keys, policy.supplier, task.epoch, self._day) as key:
                 self._column_keys[policy.supplier] = {
-                    token.name: column_key(epoch_key, token_label(task, token)) for token in policy.tokens
+                    token.name: column_key(key, token_label(task, token)) for token in policy.tokens
                 }
 
     def start_bundle(self) -> None:
