@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines import cli_continuity, cli_keys, cli_resolving
+from pipelines import cli_continuity, cli_keys, cli_resolving, cli_tracing
 from pipelines.cli_defaults import Defaults, count
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
@@ -172,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_keys.add_commands(commands, _Parser, _now)
     cli_resolving.add_commands(commands, _Parser, _now)
     cli_continuity.add_commands(commands)
+    cli_tracing.add_commands(commands, _now)
     for name, handler, text in (
         ("run", _run_nightly, "stage, verify and publish every supplier's view"),
         ("stage", _stage, "read the export and write every view where no supplier can see it"),

@@ -27,6 +27,7 @@ COMMANDS = (
     "subject",
     "audit",
     "open-continuity",
+    "trace",
     "run",
     "stage",
     "verify",
