@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local test test-keys test-office test-photos-hostile lint types imports bench-stage bench-tokens clean
+.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile lint types imports bench-stage bench-tokens clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -51,6 +51,24 @@ run-local: setup  ## the whole nightly job on a synthetic export: make run-local
 	@echo "  $(LOCAL)/export/hr-export.csv and photos/        what HR has"
 	@echo "  $(LOCAL)/releases/card-printer/*/                what the card bureau gets: README.txt, people.csv, photos/, manifest.json"
 	@echo "  $(BIN)/supplier-views explain --contract examples/hr-export.yaml --policies examples/suppliers --supplier card-printer"
+
+DRILL := local/drill-$(PEOPLE)-people-seed-$(SEED)
+DRILL_TERMS = --contract examples/hr-export.yaml --policies examples/suppliers --keys file:$(DRILL)/throw-away-keys \
+  --out $(DRILL)/releases
+BEFORE := 2026-11-02
+AFTER := 2026-11-03
+
+drill: setup  ## publish two nights of a synthetic force, and attack them as a thief would: make drill PEOPLE=47000
+	@mkdir -p $(DRILL)
+	@for night in 1 2; do test -f $(DRILL)/night-$$night/hr-export.csv || $(BIN)/supplier-views demo-data --people $(PEOPLE) \
+	  --seed $(SEED) --photo-mp 0.05 --night $$night --out $(DRILL)/night-$$night >$(DRILL)/demo-data-$$night.json; done
+	@$(BIN)/supplier-views keys init --keys file:$(DRILL)/throw-away-keys --policies examples/suppliers >$(DRILL)/keys.json
+	@$(BIN)/supplier-views run $(DRILL_TERMS) --export '$(DRILL)/night-1/hr-export.csv' --photos $(DRILL)/night-1/photos \
+	  --date $(BEFORE) >$(DRILL)/run-1.json || { cat $(DRILL)/run-1.json; exit 1; }
+	@$(BIN)/supplier-views run $(DRILL_TERMS) --export '$(DRILL)/night-2/hr-export.csv' --photos $(DRILL)/night-2/photos \
+	  --date $(AFTER) >$(DRILL)/run-2.json || { cat $(DRILL)/run-2.json; exit 1; }
+	@$(BIN)/supplier-views drill $(DRILL_TERMS) --export '$(DRILL)/night-2/hr-export.csv' --photos $(DRILL)/night-2/photos \
+	  --date $(AFTER) --earlier $(BEFORE) '$(DRILL)/night-1/hr-export.csv' --report $(DRILL)/drill.json
 
 test: setup  ## the tests, in under ten minutes on two cores
 	$(BIN)/python -m pytest -n 2

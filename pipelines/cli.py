@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines import cli_continuity, cli_keys, cli_resolving, cli_tracing
+from pipelines import cli_continuity, cli_drill, cli_keys, cli_resolving, cli_tracing
 from pipelines.cli_defaults import Defaults, count
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
@@ -173,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_resolving.add_commands(commands, _Parser, _now)
     cli_continuity.add_commands(commands)
     cli_tracing.add_commands(commands, _now)
+    cli_drill.add_commands(commands, _date, _now)
     for name, handler, text in (
         ("run", _run_nightly, "stage, verify and publish every supplier's view"),
         ("stage", _stage, "read the export and write every view where no supplier can see it"),
@@ -194,6 +195,7 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument("--out", type=Path, required=True, metavar="DIR")
     demo.add_argument("--format", choices=("csv", "parquet", "jsonl"), default="csv")
     demo.add_argument("--broken", type=_share, default=0.0, metavar="SHARE", help="share of rows that are broken on purpose")
+    demo.add_argument("--night", type=count, default=1, metavar="N", help="a later night: some join, leave, rise or are renamed")
     photos = demo.add_mutually_exclusive_group()
     photos.add_argument("--no-photos", action="store_true")
     photos.add_argument("--photo-mp", type=float, default=0.5, metavar="MP", help="megapixels of each photo")
@@ -313,7 +315,10 @@ def _demo_data(options: argparse.Namespace) -> Summary:
     from pipelines.progress import Progress
 
     photo_mp = None if options.no_photos else options.photo_mp
-    summary = make_demo(options.people, options.seed, options.out, options.format, options.broken, photo_mp, Progress(sys.stderr))
+    progress = Progress(sys.stderr)
+    summary = make_demo(
+        options.people, options.seed, options.out, options.format, options.broken, photo_mp, progress, options.night
+    )
     return {"outcome": "written", **asdict(summary), "export": str(summary.export)}
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipelines.demo_data.breakage import Breakage, break_rows, plan
 from pipelines.demo_data.camera import Shot
+from pipelines.demo_data.nights import MOST_NIGHTS, joiners, on_night
 from pipelines.demo_data.people import MOST_PEOPLE, SCHEMA, Roll, draw_rows, pay_numbers, prepare
 from pipelines.demo_data.studio import Studio, open_studio
 from pipelines.demo_data.writers import SUFFIXES, open_writer
@@ -59,6 +60,7 @@ def make_demo(
     broken: float,
     photo_mp: float | None,
     progress: Progress,
+    night: int = 1,
 ) -> DemoSummary:
     """Writes `hr-export.FORMAT` and `photos/` under `out`; replaces what an earlier call wrote there, and nothing else.
 
@@ -69,6 +71,7 @@ def make_demo(
         format: `csv`, `parquet` or `jsonl`.
         broken: share of rows and of photos that are broken on purpose, 0 to 1.
         photo_mp: megapixels of a photo; None for no photos (their names stay in the table).
+        night: 1, or a later night of the same force: some have joined, left, been promoted or changed their name since.
         progress: called with what is being made (`rows`, `photos`), how many are done, and how many there will be.
 
     Raises:
@@ -76,17 +79,17 @@ def make_demo(
         StoreUnavailable: `out` cannot be written.
         Unavailable: a worker process was ended from outside.
     """
-    _check(people, seed, format, broken, photo_mp)
+    _check(people, seed, format, broken, photo_mp, night)
     try:
         _clear(out)
-        return _write(people, seed, out, format, broken, photo_mp, progress)
+        return _write(people, seed, out, format, broken, photo_mp, progress, night)
     except OSError as error:
         raise StoreUnavailable("the folder cannot be written", place=str(out), hint=error.strerror or "") from None
     except BrokenProcessPool:
         raise Unavailable("a process that makes photos was ended", hint="is there memory for it?", code="worker-ended") from None
 
 
-def _check(people: int, seed: int, suffix: str, broken: float, photo_mp: float | None) -> None:
+def _check(people: int, seed: int, suffix: str, broken: float, photo_mp: float | None, night: int) -> None:
     if not 1 <= people <= MOST_PEOPLE:
         raise UsageError(f"people must be 1 to {MOST_PEOPLE:,}", hint="a force has tens of thousands")
     if seed < 0:
@@ -95,6 +98,10 @@ def _check(people: int, seed: int, suffix: str, broken: float, photo_mp: float |
         raise UsageError("unknown format", hint=f"use one of {', '.join(SUFFIXES)}")
     if not 0 <= broken <= 1:
         raise UsageError("the broken share must be 0 to 1", hint="0.001 breaks one row in a thousand")
+    if not 1 <= night <= MOST_NIGHTS:
+        raise UsageError(f"the night must be 1 to {MOST_NIGHTS}")
+    if night > 1 and broken:
+        raise UsageError("only the first night can have broken rows", hint="leave --broken out")
     if photo_mp is not None and not _LEAST_MP <= photo_mp <= _MOST_MP:
         raise UsageError(f"photos must have {_LEAST_MP:g} to {_MOST_MP:g} megapixels")
 
@@ -126,9 +133,10 @@ def _part_of(out: Path, suffix: str) -> Path:
 
 
 def _write(
-    people: int, seed: int, out: Path, suffix: str, broken: float, photo_mp: float | None, progress: Progress
+    people: int, seed: int, out: Path, suffix: str, broken: float, photo_mp: float | None, progress: Progress, night: int
 ) -> DemoSummary:
     roll = prepare(people, seed)
+    places = people + joiners(roll, night)
     breakage = plan(people, seed, broken, ragged=suffix == "csv")
     export = out / f"{EXPORT}.{suffix}"
     part = _part_of(out, suffix)
@@ -138,17 +146,20 @@ def _write(
     with ExitStack() as stack:
         writer = stack.enter_context(open_writer(part, suffix, SCHEMA))
         studio = stack.enter_context(open_studio(photos, seed, people, photo_mp)) if photo_mp is not None else None
-        for start in range(0, people, _BLOCK):
-            stop = min(start + _BLOCK, people)
-            rows = draw_rows(roll, start, stop)
+        written = 0
+        for start in range(0, places, _BLOCK):
+            stop = min(start + _BLOCK, places)
+            drawn = draw_rows(roll, start, stop)
+            rows = drawn if night == 1 else on_night(roll, start, drawn, night)
+            written += rows.num_rows
             tally.add(start, rows)
             writer.write(break_rows(breakage, start, rows, _pay_before(roll, start)), breakage.ragged(start, stop))
-            progress("rows", stop, people)
-            if studio is not None:
-                tally.photos += _photograph(studio, breakage, start, rows, people, progress)
+            progress("rows", stop, places)
+            if studio is not None:  # of those who left, too: a photo depends on its place, which is the same on every night
+                tally.photos += _photograph(studio, breakage, start, drawn, places, progress)
     part.replace(export)  # last: an export that can be seen is whole
     return DemoSummary(
-        people=people,
+        people=written,
         export=export,
         photos=tally.photos,
         due=tally.due,

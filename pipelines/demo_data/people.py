@@ -190,7 +190,7 @@ def _warrants(roll: Roll, chance: Chance) -> Ints:
 
 def _hire_days(roll: Roll, chance: Chance) -> Ints:
     """Days of service up to AS_OF, falling along the export, with a few who came back."""
-    share = (chance.rows + 0.5) / roll.people
+    share = np.minimum((chance.rows + 0.5) / roll.people, 1.0)  # rows beyond the roll's people join on a later night
     days = _SERVICE_DAYS * (1 - share) ** 1.6
     back = chance.happens("rejoined", 0.01)
     days = np.where(back, days * chance.uniform("back"), days + chance.uniform("day") * 20)

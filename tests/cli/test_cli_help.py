@@ -28,6 +28,7 @@ COMMANDS = (
     "audit",
     "open-continuity",
     "trace",
+    "drill",
     "run",
     "stage",
     "verify",

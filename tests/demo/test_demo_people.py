@@ -1,5 +1,6 @@
 """The rows of a synthetic export: what they must hold, and that they keep the example contract."""
 
+import csv
 import re
 import unicodedata
 from collections import Counter
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pipelines.demo import make_demo
 from pipelines.demo_data import force
 from pipelines.demo_data.breakage import break_rows, plan
 from pipelines.demo_data.people import SCHEMA, draw_rows, prepare
@@ -223,3 +225,19 @@ def test_warrant_numbers_stay_unique_where_six_digits_run_out() -> None:
     assert all(re.fullmatch("[0-9]{6}", value) for value in known)
     assert len(known) == len(set(known))
     assert around[2].null_count == 1_000
+
+
+def test_a_later_night_is_the_same_force_with_a_few_changes(tmp_path: Path) -> None:
+    nights = []
+    for night in (1, 2):
+        made = make_demo(400, 5, tmp_path / str(night), "csv", 0.0, None, lambda what, done, total: None, night)
+        with made.export.open(encoding="utf-8", newline="") as file:
+            nights.append({row["pay_number"]: row for row in csv.DictReader(file)})
+    before, after = nights
+    joined, left = after.keys() - before.keys(), before.keys() - after.keys()
+    stayed = before.keys() & after.keys()
+    changed = {name: [key for key in stayed if before[key][name] != after[key][name]] for name in before[min(stayed)]}
+    assert (len(joined), len(left)) == (4, 4)
+    assert {after[key]["card_reason"] for key in joined} == {"New starter"}
+    assert min(len(changed["rank"]), len(changed["surname"])) >= 1
+    assert {name for name, keys in changed.items() if keys} == {"rank", "surname", "card_due", "card_reason"}

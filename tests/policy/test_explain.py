@@ -12,7 +12,7 @@ from transforms.contract.model import Classification, Column, Contract
 from transforms.policy.explain import WIDTH, explain
 from transforms.policy.lint import lint
 from transforms.policy.load import load_policies
-from transforms.policy.model import GeneraliseColumn, KeepColumn, PhotoSpec, Policy, TokenColumn
+from transforms.policy.model import GeneraliseColumn, KeepColumn, PhotoSpec, Policy, RiskLimits, TokenColumn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONTRACT = load_contract(EXAMPLES / "hr-export.yaml")
@@ -150,3 +150,10 @@ def test_a_photo_is_told_with_its_size_in_millimetres_and_pixels() -> None:
     policy = POLICIES["card-printer"]
     wider = replace(policy, photo=PhotoSpec("photo_file", 27.75, 37, 300, 60000, "person_token"))
     assert "27.75 x 37 mm at 300 dpi (328 x 437 pixels)" in words(explain(wider, CONTRACT))
+
+
+def test_the_limits_of_the_drill_are_told() -> None:
+    flat = words(explain(replace(POLICIES["uniform"], risk=RiskLimits(3, 0.025)), CONTRACT))
+    assert "at most 3 people can be told from it more surely than by guessing" in flat
+    assert "at most 2.5 % of the people" in flat
+    assert "nobody can be told from it" in words(explain(POLICIES["uniform"], CONTRACT))

@@ -311,3 +311,25 @@ def test_policies_are_checked_beside_each_other(tmp_path: Path, contract: Contra
     with pytest.raises(PolicyError) as caught:
         check_policies(contract, [first, second])
     assert [finding.code for finding in caught.value.findings] == ["token-prefix-taken"]
+
+
+def test_a_looser_limit_of_risk_is_noticed_and_the_default_is_not(tmp_path: Path, contract: Contract) -> None:
+    codes = {notice.code for notice in lint(policy_of(tmp_path), contract)}
+    assert "risk-limit-raised" not in codes
+    looser = policy_of(tmp_path, ("output:", "risk: {attributed_above_guess: 3, relinkable_without_photos: 0.02}\noutput:"))
+    raised = [notice for notice in lint(looser, contract) if notice.code == "risk-limit-raised"]
+    line = 1 + SAMPLE[: SAMPLE.index("output:")].count("\n")
+    assert [notice.place for notice in raised] == [f"{looser.source}:{line}"] * 2
+
+
+def test_a_stricter_limit_of_risk_is_no_news(tmp_path: Path, contract: Contract) -> None:
+    stricter = policy_of(tmp_path, ("output:", "risk: {relinkable_without_photos: 0}\noutput:"))
+    assert stricter.risk.relinkable_without_photos == 0
+    assert "risk-limit-raised" not in {notice.code for notice in lint(stricter, contract)}
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "one"])
+def test_a_limit_of_risk_that_is_no_count_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        policy_of(tmp_path, ("output:", f"risk: {{attributed_above_guess: {value}}}\noutput:"))
+    assert refused.value.code == "value-invalid"

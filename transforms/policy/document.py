@@ -68,6 +68,17 @@ class Photo(FileModel):
     )
 
 
+class Risk(FileModel):
+    """What the breach drill may find."""
+
+    attributed_above_guess: Whole = Field(
+        0, description="the most people that a thief may attribute beyond what guessing gives, photos aside"
+    )
+    relinkable_without_photos: Annotated[Decimal, Field(ge=0, le=1)] = Field(
+        0.01, description="the largest share, 0 to 1, of shared people that two suppliers may link by joining their views"
+    )
+
+
 class Output(FileModel):
     """How the view is written."""
 
@@ -102,4 +113,7 @@ class PolicyDocument(FileModel):
     columns: Annotated[dict[Name, ColumnEntry], Field(min_length=1)] = Field(description="what leaves, column by column")
     photo: Photo | None = Field(None, description="{of, width_mm, height_mm, dpi, max_bytes, name, crop}")
     continuity: ContinuityTerms | None = Field(None, description="{contracted, recipient_key, fingerprint, expires}")
+    risk: Risk = Field(
+        default_factory=lambda: Risk.model_validate({}), description="{attributed_above_guess: 0, relinkable_without_photos: 0.01}"
+    )
     output: Output = Field(default_factory=lambda: Output.model_validate({}), description="{format: csv, photos: folder}")

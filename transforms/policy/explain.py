@@ -40,6 +40,7 @@ def explain(policy: Policy, contract: Contract) -> str:
         _section("What leaves, for each of them", _leaving(policy, contract)),
         _section("What does not leave", _staying(policy, contract)),
         _section("What a thief of this view would learn", _thief(policy)),
+        _section("What the breach drill may find", _limits(policy)),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
@@ -88,6 +89,16 @@ def _people(policy: Policy, contract: Contract) -> Iterator[str]:
         yield from _paragraph(_sentence(f"Everybody in the export. The written justification: {policy.full_population}"))
     if contract.protected_column is not None:
         yield from _paragraph("People whom HR marks as protected are never among them, and nothing shows that they are missing.")
+
+
+def _limits(policy: Policy) -> Iterator[str]:
+    risk = policy.risk
+    yield from _paragraph("Before this view leaves, it is attacked as a thief without the force's keys would. It stays unless")
+    people = "nobody" if risk.attributed_above_guess == 0 else f"at most {risk.attributed_above_guess:,} people"
+    faces = ", faces in photos aside" if policy.photo is not None else ""
+    yield from _bullet(f"{people} can be told from it more surely than by guessing{faces}")
+    share = f"{risk.relinkable_without_photos:.4%}".rstrip("0%").rstrip(".") or "0"
+    yield from _bullet(f"at most {share} % of the people whom another supplier has too can be linked by joining the two views")
 
 
 def _leaving(policy: Policy, contract: Contract) -> Iterator[str]:

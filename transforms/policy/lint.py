@@ -14,7 +14,7 @@ from transforms.contract.places import ROW_REF
 from transforms.errors import InvalidInput, PolicyError
 from transforms.policy.disclosure import starts_like_formula, what_a_pattern_lets_through
 from transforms.policy.load import shared_names
-from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn
+from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, RiskLimits, TokenColumn
 
 MAX_PHOTO_PX = (700, 900)  # covers 25 x 32 mm and 27.75 x 37 mm at 600 dpi [I1]
 MIN_PHOTO_PX = 32
@@ -298,6 +298,12 @@ def _notices(policy: Policy) -> Iterator[Notice]:
         if getattr(policy, key) is None:
             rule = f"{policy.supplier} names no {what}"
             yield Notice(_place(policy, "supplier"), f"{key}-missing", rule, f"add {key}")  # [L4, P1]
+    for key in ("attributed_above_guess", "relinkable_without_photos"):
+        told, default = getattr(policy.risk, key), getattr(RiskLimits(), key)
+        if told > default:  # [D5, D7]
+            rule = f"{policy.supplier} may be released with {key} of {told:g}, and {default:g} is the default"
+            hint = "have the data protection officer confirm it in the impact assessment"
+            yield Notice(_place(policy, f"risk.{key}"), "risk-limit-raised", rule, hint)
     if len(policy.tokens) > 1:  # [P6]
         rule = f"{policy.supplier} gets {len(policy.tokens)} tokens a row"
         hint = "more than one token adds surface; keep those that the supplier uses"

@@ -12,7 +12,7 @@ from transforms.contract.file_schema import validate
 from transforms.contract.yaml_tree import Document, read_yaml
 from transforms.errors import InternalError, InvalidInput, PolicyError
 from transforms.policy.document import TOKEN_BITS, ColumnEntry, ContinuityTerms, PolicyDocument
-from transforms.policy.model import Continuity, GeneraliseColumn, KeepColumn, PhotoSpec, Policy, TokenColumn, ViewColumn
+from transforms.policy.model import Continuity, GeneraliseColumn, KeepColumn, PhotoSpec, Policy, RiskLimits, TokenColumn, ViewColumn
 
 RESERVED_SUPPLIERS = frozenset({"internal", "signing"})  # names of keys that are no supplier's
 _MIN_JUSTIFICATION = 20
@@ -55,6 +55,7 @@ def load_policy(path: Path) -> Policy:
         full_population=sheet.rows.full_population,
         dropped={name: entry.why for name, entry in sheet.columns.items() if entry.action == "drop"},
         photo=PhotoSpec(**sheet.photo.model_dump()) if sheet.photo else None,
+        risk=RiskLimits(**sheet.risk.model_dump()),
         delivery_format=sheet.output.format,
         photo_delivery=sheet.output.photos or "folder",
         continuity=_continuity(sheet.continuity) if sheet.continuity else None,

@@ -93,6 +93,19 @@ class Continuity:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskLimits:
+    """What the breach drill may find in a release that leaves.
+
+    `attributed_above_guess` is the most people that an attack may attribute beyond what guessing would give, photos aside.
+    `relinkable_without_photos` is the largest share (0 to 1) of the people whom two suppliers both have that may be linked by
+    joining their views [D5].
+    """
+
+    attributed_above_guess: int = 0
+    relinkable_without_photos: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One supplier's view of an export.
 
@@ -121,6 +134,7 @@ class Policy:
     full_population: str | None = None
     dropped: Mapping[str, str] = field(default_factory=dict)
     photo: PhotoSpec | None = None
+    risk: RiskLimits = RiskLimits()
     delivery_format: Literal["csv", "parquet"] = "csv"
     photo_delivery: Literal["folder", "zip"] = "folder"
     continuity: Continuity | None = None
