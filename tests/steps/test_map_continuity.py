@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def test_a_piece_that_waits_is_private_and_sealed_and_holds_both_tokens_of_each_
         _ = pipeline | beam.Create([batch]) | step
     (piece,) = attempts.iterdir()
     data = piece.read_bytes()
-    assert os.stat(piece).st_mode & 0o777 == 0o600
+    assert piece.stat().st_mode & 0o777 == 0o600
     assert b"UN1-" not in data
     assert b"UN2-" not in data
     with open_keyset(rotated, "uniform", day) as keyset:
