@@ -51,7 +51,7 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
         witness_keysets(settings.keys, settings.records, clock())
         staged = _stage(settings, clock, staging, report)
         with _wiped_at_end(settings, staged.terms, staging):
-            clean = verify(settings, staged.terms, staging, Watch(report), clock().date())
+            clean = verify(settings, staged.terms, staging, Watch(report), clock)
             published = _publish(settings, staged.terms, clean, clock)
     return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *own), staged)
 
@@ -69,7 +69,7 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     with _locked(settings, clock) as staging:
         terms = read_terms(settings)
         with _wiped_if_refused(settings, terms, staging):
-            clean = verify(settings, terms, staging, Watch(report), clock().date())
+            clean = verify(settings, terms, staging, Watch(report), clock)
         signer = open_signing_key(settings.keys, clock().date())
         for release in clean.values():
             write_proof(release, signer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
@@ -28,14 +28,16 @@ from transforms.leaks.verdict import judge
 from transforms.policy.model import Policy
 from transforms.tokens.continuity import content_key
 
+Clock = Callable[[], datetime]
 
-def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, day: date) -> Mapping[str, CleanRelease]:
+
+def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clock: Clock) -> Mapping[str, CleanRelease]:
     """Reads every staged view as a stranger would, then searches it for the export's own values.
 
     The views are read first and leave a few words that their policies do not explain; the export is then read once, in batches, and
     every identifier in it is looked up among those words. So memory does not grow with either.
 
-    `day` is today in UTC: on it the key of a continuity map is opened.
+    `clock` is asked for the day on which the key of a continuity map is opened, and only then.
 
     Returns:
         A clean release for every supplier of the run; all of them passed.
@@ -48,7 +50,7 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, day
     gates = {}
     for done, policy in enumerate(terms.policies):
         watch.say("views read", done, len(terms.policies))
-        gates[policy.supplier] = _Gate(settings, terms, staging, policy, day)
+        gates[policy.supplier] = _Gate(settings, terms, staging, policy, clock)
     watch.say("views read", len(gates), len(gates))
     sources = find_sources(settings.export, terms.contract)
     unreadable = rows = 0
@@ -70,14 +72,14 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, day
 class _Gate:
     """One supplier's staged view, what was found in it, and what the export says of it so far."""
 
-    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, day: date) -> None:
+    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, clock: Clock) -> None:
         self._policy = policy
         self._area = staging.area(settings.date, policy.supplier)
         self._report = self._area.read_report()
         if (self._report.policy_sha256, self._report.contract_sha256) != (fingerprint(policy), fingerprint(terms.contract)):
             raise _stale("policy or contract", policy.supplier)
         known_text = [readme_text(policy, terms.contract, settings.date)]
-        map_key = partial(_map_key, settings.keys, policy.supplier, self._report.tokens.epoch, day)
+        map_key = partial(_map_key, settings.keys, policy.supplier, self._report.tokens.epoch, clock)
         self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
@@ -112,9 +114,9 @@ def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:
             yield from gather(open_reader(source, stream, contract))
 
 
-def _map_key(keys: str, supplier: str, epoch: int, day: date, header: bytes) -> bytes:
+def _map_key(keys: str, supplier: str, epoch: int, clock: Clock, header: bytes) -> bytes:
     """The key of a continuity map's content: the gate itself opens no keyset."""
-    with open_keyset(keys, supplier, day) as keyset:
+    with open_keyset(keys, supplier, clock().date()) as keyset:
         return content_key(keyset.key(epoch).reveal(), header)
 
 
