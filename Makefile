@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile lint types imports bench-stage bench-tokens clean
+.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large lint types imports bench-stage bench-tokens clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -87,6 +87,9 @@ test-office: setup  ## tokens through LibreOffice and back; installs Debian's li
 
 test-photos-hostile: setup  ## thousands of mutated photos through the process that decodes; two to six minutes
 	$(BIN)/python -m pytest -n 2 tests/photos/hostile_suite.py
+
+test-large: setup  ## tokens of columns with more than four gibibytes of text; a minute of CPU and 6 GiB of memory
+	$(BIN)/python -m pytest tests/tokens/past_four_gibibytes.py
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
