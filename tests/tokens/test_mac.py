@@ -26,11 +26,13 @@ KEY = bytes(range(100, 132))
 SHAPES = {
     "binary": lambda column: column,
     "large_binary": lambda column: column.cast(pa.large_binary()),
+    "large_string": lambda column: pa.Array.from_buffers(pa.large_string(), len(column), column.cast(pa.large_binary()).buffers()),
     "dictionary": lambda column: column.dictionary_encode(),
     "slice": lambda column: pa.concat_arrays([pa.array([b"before"], pa.binary()), column, pa.array([b"x"], pa.binary())]).slice(
         1, len(column)
     ),
     "chunked": lambda column: pa.chunked_array([column[:1], column[1:1], column[1:]], pa.binary()),
+    "chunked dictionary": lambda column: pa.chunked_array([column[:1].dictionary_encode(), column[1:].dictionary_encode()]),
 }
 
 
@@ -102,8 +104,11 @@ def test_wycheproof_s_aes_256_cases_come_out_of_columns_and_its_forgeries_do_not
                     cmac(key, column)
                 refused += len(cases)
                 continue
-            for found, (_, tag, result) in zip(rows(cmac(key, column)), cases, strict=True):
-                assert (found[: len(tag)] == tag) == (result == "valid")
+            for shape in SHAPES.values():
+                for found, (_, tag, result) in zip(rows(cmac(key, shape(column))), cases, strict=True):
+                    assert (found[: len(tag)] == tag) == (result == "valid")
+            for message, tag, result in cases:
+                assert (rows(cmac(key, pa.array([message], pa.binary())))[0][: len(tag)] == tag) == (result == "valid")
                 valid, invalid = valid + (result == "valid"), invalid + (result == "invalid")
     assert valid > 20
     assert invalid > 60
@@ -122,9 +127,12 @@ def test_acvp_s_aes_256_cases_come_out_of_columns_of_mixed_lengths() -> None:
         for case in group["tests"]:
             key, message, tag = (bytes.fromhex(case[name]) for name in ("key", "message", "mac"))
             column = pa.array([b"", message, None, b"a" * 40, message, message[:-1]], pa.binary())
-            found = [row[: len(tag)] for row in rows(cmac(key, column))]
+            shape = list(SHAPES.values())[checked % len(SHAPES)]
             fits = case.get("testPassed", True)
-            assert (found[1] == tag) == (found[4] == tag) == fits
+            for of_shape in (column, shape(column)):
+                found = [row[: len(tag)] for row in rows(cmac(key, of_shape))]
+                assert (found[1] == tag) == (found[4] == tag) == fits
+                assert not any(found[2])
             checked += 1
     assert checked > 40
 
