@@ -18,6 +18,7 @@ INVISIBLE = [
     (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8),
     (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
 ]  # fmt: skip
+HIDDEN = {point for low, high in INVISIBLE for point in range(low, high + 1)}
 SPACES = {0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -26,7 +27,7 @@ def plain(text: str) -> str:
     kept = []
     for character in text:
         point = ord(character)
-        if any(low <= point <= high for low, high in INVISIBLE):
+        if point in HIDDEN:
             continue
         kept.append("'" if point in APOSTROPHES else "-" if point in DASHES else character)
     return "".join(kept)
