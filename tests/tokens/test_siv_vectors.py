@@ -5,6 +5,7 @@ Of the vectors for smaller keys and other widths none is skipped: `Siv` takes wh
 
 import gzip
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_the_vectors_of_rfc_5297_come_out_of_columns() -> None:
     assert {len(strings) for _, _, strings, _ in cases} == {1, 3}
     for case in cases:
         check_sealed(*case)
+
+
+def test_the_example_of_the_specification_is_right() -> None:
+    text = (OWN.parents[2] / "docs" / "spec" / "tokens.md").read_text("utf-8").split("## Appendix A")[1]
+    stated = re.search(r"^key +(\w+)\nassociated +(\w+)\nplaintext +(\w+)\nV +(\w+)\nC +(\w+)$", text, re.MULTILINE)
+    assert stated is not None
+    key, associated, plaintext, tag, rest = map(bytes.fromhex, stated.groups())
+    check_sealed(key, plaintext, [associated], tag + rest)
 
 
 @pytest.mark.suites

@@ -2,8 +2,8 @@
 
 FF1 maps the numeral strings of one length onto themselves: it does not authenticate, and its outputs are other strings of the same
 form. Ten Feistel rounds, each one AES call a row, run over all rows side by side. Halves below 2^32 (18 digits, or 12 characters of
-36) are machine words; longer ones are Python integers, slower and equally right. FF3 and FF3-1 are not here: both are broken or
-withdrawn.
+36) are machine words; longer ones are Python integers, slower and equally right. FF3 and FF3-1 are not here: one is broken, and
+NIST's revision drops both.
 """
 
 from __future__ import annotations
