@@ -9,12 +9,14 @@ parser of the leak gate, which share no code, and has no run of 16 bytes of the 
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import struct
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ SUITES = Path(__file__).resolve().parents[2] / ".." / "shared" / "suites"
 SPEC = PrintSpec(width_px=118, height_px=151, dpi=300, max_bytes=60_000)
 ON_FACE = PrintSpec(width_px=118, height_px=151, dpi=300, max_bytes=60_000, crop="detected")
 GATE = PhotoSpec(of="photo", width_mm=10, height_mm=12.8, dpi=300, max_bytes=60_000, name="token")
-MUTATIONS_OF_A_SEED = 700
+MUTATIONS_OF_A_SEED = 600
+ALL_FORMATS = Limits(formats=("jpeg", "png", "webp"))
 TAKES_THE_DECODER_DOWN = {RefusalCode.CRASHED.value, RefusalCode.TIMED_OUT.value, RefusalCode.OUT_OF_MEMORY.value}
 # No file that we know of ends like this.
 NEVER = (RefusalCode.CRASHED.value, RefusalCode.TIMED_OUT.value, RefusalCode.AUDIT.value)
@@ -120,6 +123,12 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
+def webp(image: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", exif=exif(), xmp=SECRET_TEXT.encode(), icc_profile=profile("RGB"), **options)
+    return buffer.getvalue() + SECRET
+
+
 SEEDS: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: jpeg(portrait(), quality=85),
     "jpeg-420": lambda: jpeg(portrait(), subsampling=2, quality=70),
@@ -135,6 +144,9 @@ SEEDS: dict[str, Callable[[], bytes]] = {
     "png-grey-16": lambda: png(Image.fromarray(np.arange(200 * 256, dtype=np.uint16).reshape(256, 200))),
     "png-bits": lambda: png(portrait().convert("1")),
     "png-animated": lambda: png(portrait(), save_all=True, append_images=[portrait().rotate(180)]),
+    "webp": lambda: webp(portrait(), quality=80),
+    "webp-alpha": lambda: webp(with_alpha(), quality=80),
+    "webp-lossless": lambda: webp(portrait(), lossless=True),
     "png-interlaced": lambda: interlaced(8, 2),
     "png-interlaced-16": lambda: interlaced(16, 6),
 }
@@ -198,6 +210,10 @@ def lie_about_length(data: bytearray, chance: random.Random) -> None:
             lie = chance.choice((0, 1, 2**31 - 1, 2**32 - 1, chance.randrange(70_000)))
             data[at : at + 4] = struct.pack(">I", lie)
             mend(data, at)
+        return
+    if data.startswith(b"RIFF"):
+        at = chance.choice([0, *webp_chunks(bytes(data))])
+        data[at + 4 : at + 8] = struct.pack("<I", chance.choice((0, 1, 2**31 - 1, 2**32 - 1, chance.randrange(70_000))))
         return
     places = [at for at in range(len(data) - 4) if data[at] == 0xFF and data[at + 1] >= 0xC0 and data[at + 1] != 0xFF]
     if places:
@@ -303,6 +319,14 @@ def png_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 12 + length
 
 
+def webp_chunks(data: bytes) -> Iterator[int]:
+    at = 12
+    while at + 8 <= len(data):
+        yield at
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+
+
 def mend(data: bytearray, at: int) -> None:
     """Puts the checksum of a chunk right, so that a mutation gets past it."""
     length = int.from_bytes(data[at : at + 4])
@@ -320,6 +344,10 @@ def split(data: bytes) -> Iterator[bytes]:
             end = at + 12 + int.from_bytes(data[at : at + 4])
             yield data[at:end]
         yield data[end:]
+        return
+    if data.startswith(b"RIFF"):
+        places = [0, *webp_chunks(data), len(data)]
+        yield from (data[first:second] for first, second in itertools.pairwise(places))
         return
     yield data[:2]
     at = 2
@@ -391,7 +419,7 @@ def runs(data: bytes) -> set[bytes]:
 def test_every_mutated_photo_ends_clean_or_refused_and_takes_nobody_with_it(kind: str) -> None:
     seed = SEEDS[kind]()
     chance = random.Random(f"20261123 {kind}")  # noqa: S311 repeatable on purpose
-    with PhotoWorker() as worker:
+    with PhotoWorker(ALL_FORMATS) as worker:
         ends = Ends(worker)
         ends.see(seed)
         assert ends.counts["clean"] == 1
@@ -411,7 +439,7 @@ def test_there_are_at_least_five_thousand_mutated_photos() -> None:
 @pytest.mark.skipif(not can_find_faces(), reason="the extra face is not installed")
 def test_every_mutated_photo_in_which_a_face_is_looked_for_ends_clean_or_refused() -> None:
     chance = random.Random("20261123 faces")  # noqa: S311 repeatable on purpose
-    with PhotoWorker(Limits(find_faces=True)) as worker:
+    with PhotoWorker(replace(ALL_FORMATS, find_faces=True)) as worker:
         ends = Ends(worker)
         for make in SEEDS.values():
             seed = make()

@@ -119,11 +119,8 @@ def test_sixteen_bit_colour_keeps_its_brightness(channels: int) -> None:
     samples = np.zeros((256, 200, channels), dtype=">u2")
     samples[:] = (40_000, 20_000, 10_000, 65_535)[:channels]
     rows = b"".join(b"\0" + row.tobytes() for row in samples)
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", 200, 256, 16, {3: 2, 4: 6}[channels], 0, 0, 0)),
-        (b"IDAT", zlib.compress(rows)),
-        (b"IEND", b""),
-    ]
+    header = struct.pack(">IIBBBBB", 200, 256, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     data = b"\x89PNG\r\n\x1a\n"
     for name, body in chunks:
         data += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -56,6 +56,8 @@ def test_nothing_but_the_pixels_of_the_print_crosses() -> None:
         {"size": [99, 128], "small": True},
         {"small": 1},
         {"small": None},
+        {"without_face": 1},
+        {"without_face": None},
     ],
 )
 def test_a_reply_with_a_wrong_field_is_broken(change: dict[str, Any]) -> None:

@@ -135,6 +135,21 @@ def test_a_photo_that_needs_too_much_memory_is_refused_and_the_next_one_passes()
         assert worker.minimise(data, [SPEC]).rendition().width_px == 295
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(formats=("png",)),
+        Limits(jpeg_pixels=1_000, png_pixels=1_000, max_bytes=1_000),
+        Limits(aspect_min=0.9, aspect_max=1.1),
+    ],
+)
+def test_a_process_starts_under_the_narrowest_limits_and_keeps_to_them(limits: Limits) -> None:
+    with PhotoWorker(limits) as worker:
+        with pytest.raises(PhotoRefused) as here:
+            minimise(encoded(portrait()), [SPEC], limits)
+        assert refusal(worker, encoded(portrait())) == here.value.code.value
+
+
 def test_threads_may_share_a_worker() -> None:
     photos = [encoded(portrait(500 + 10 * number, 700)) for number in range(6)]
     results: dict[int, object] = {}

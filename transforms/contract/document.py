@@ -139,10 +139,10 @@ class TableTerms(FileModel):
     photo_quarantine_limit: Annotated[Decimal, Field(le=1)] = Field(
         0.05, alias="photoQuarantineLimit", description="the share of photos, 0 to 1, that may be broken"
     )
-    photo_formats: Annotated[tuple[Literal["jpeg", "png"], ...], Field(min_length=1)] = Field(
+    photo_formats: Annotated[tuple[Literal["jpeg", "png", "webp"], ...], Field(min_length=1)] = Field(
         ("jpeg", "png"),
         alias="photoFormats",
-        description="[jpeg, png] or one of them: what photos may be by their first bytes",
+        description="jpeg, png or webp, or several: what photos may be by their first bytes",
     )
     photo_limits: PhotoBounds = Field(
         default_factory=lambda: PhotoBounds.model_validate({}),

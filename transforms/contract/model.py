@@ -67,7 +67,7 @@ class Contract:
     appear in no external view [P17] (None: the contract says `none`). `encoding` is `utf-8` or `cp1252`, declared, never guessed.
     `quarantine_limit` is the largest share (0..1) of rows that may be quarantined before the run refuses;
     `photo_quarantine_limit` the same for the photos that a supplier needs. `photo_formats` are the formats that photos may have, of
-    `jpeg` and `png`, by their first bytes.
+    `jpeg`, `png` and `webp`, by their first bytes.
     """
 
     name: str

@@ -24,7 +24,7 @@ _FINDER_BYTES = 384 * 2**20  # address space of OpenCV and NumPy: 261 MB before 
 def main(limits: Limits) -> None:
     """Decodes photos until the standard input ends."""
     minimiser = Minimiser(limits)
-    _warm_up(minimiser)
+    _warm_up()
     _write(frames.greeting(confine(limits.memory_bytes + (_FINDER_BYTES if limits.find_faces else 0))))
     while lengths := _read(frames.LENGTHS.size):
         head_length, body_length = frames.LENGTHS.unpack(lengths)
@@ -40,8 +40,12 @@ def main(limits: Limits) -> None:
         _write(frames.reply(result))
 
 
-def _warm_up(minimiser: Minimiser) -> None:
-    """Takes every path once, since what the library imports late could not be opened once the process is confined."""
+def _warm_up() -> None:
+    """Takes every path once, since what the library imports late could not be opened once the process is confined.
+
+    Under limits of its own: those of a run may be too narrow for these pictures.
+    """
+    minimiser = Minimiser(Limits(formats=("jpeg", "png", "webp")))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     grey = Image.linear_gradient("L")
     for kind, image in (
@@ -50,6 +54,7 @@ def _warm_up(minimiser: Minimiser) -> None:
         ("PNG", grey.convert("RGBA")),
         ("PNG", grey.convert("P")),
         ("PNG", grey.convert("I;16")),
+        ("WEBP", grey.convert("RGBA")),
     ):
         buffer = io.BytesIO()
         image.save(buffer, kind, icc_profile=profile)

@@ -6,9 +6,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin
+from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from transforms.photos import jpeg, png
+from transforms.photos import jpeg, png, webp
 from transforms.photos.colour import SrgbConverter
 from transforms.photos.encode import render
 from transforms.photos.faces import FaceFinder
@@ -113,7 +113,7 @@ def minimise(data: bytes, specs: Sequence[PrintSpec], limits: Limits | None = No
     The same bytes and specs give the same output for one version of the codecs.
 
     Args:
-        data: the bytes of a JPEG or PNG file.
+        data: the bytes of a JPEG, PNG or WebP file.
         specs: the prints to make; at least one.
         limits: what the source may be; the defaults of `Limits` if None.
 
@@ -137,6 +137,8 @@ def read_source(data: bytes, limits: Limits) -> Source:
         source = jpeg.read_jpeg(data, limits)
     elif data.startswith(png.MAGIC) and "png" in limits.formats:
         source = png.read_png(data, limits)
+    elif webp.is_webp(data) and "webp" in limits.formats:
+        source = webp.read_webp(data, limits)
     else:
         raise PhotoRefused(RefusalCode.FORMAT)
     return source
@@ -150,6 +152,11 @@ def _decode(source: Source, scale: int) -> tuple[Image.Image, int]:
         _expect(image.size == (source.width, source.height))
         _load(image)
         return _unpacked(image, source.colour_key), 1
+    if source.kind == "webp":
+        image = WebPImagePlugin.WebPImageFile(stream)
+        _expect(image.size == (source.width, source.height))
+        _load(image)
+        return image, 1
     image = JpegImagePlugin.JpegImageFile(stream)
     _expect(image.size == (source.width, source.height))
     if scale > 1:

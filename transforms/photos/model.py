@@ -83,16 +83,17 @@ class PrintSpec:
 class Limits:
     """What a source may be before anything is decoded [I9], and what decoding it may take [I10].
 
-    `formats` are of `jpeg` and `png`. `aspect_min` and `aspect_max` bound width / height. `coefficient_bytes` bounds what a JPEG of
-    several scans holds in memory while it is decoded, at whatever scale. `memory_bytes` bounds the address space of a decoding
-    process, `seconds` the wall time and the CPU time of one photo; both hold only in a worker. `find_faces` gets it the libraries
-    that find faces, and the address space that they take.
+    `formats` are of `jpeg`, `png` and `webp`. `aspect_min` and `aspect_max` bound width / height. `coefficient_bytes` bounds what a
+    JPEG of several scans holds in memory while it is decoded, at whatever scale. `memory_bytes` bounds the address space of a
+    decoding process, `seconds` the wall time and the CPU time of one photo; both hold only in a worker. `find_faces` gets it the
+    libraries that find faces, and the address space that they take.
     """
 
     formats: tuple[str, ...] = ("jpeg", "png")
     max_bytes: int = 10_000_000
     jpeg_pixels: int = 50_000_000
     png_pixels: int = 25_000_000
+    webp_pixels: int = 16_000_000
     side_px: int = 10_000
     aspect_min: float = 0.5
     aspect_max: float = 2.0

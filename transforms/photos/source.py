@@ -16,12 +16,12 @@ _SHORT = 3
 class Source:
     """A photo cut down to what a decoder needs.
 
-    `stream` is a JPEG or PNG that holds only the segments that pixels depend on, so that the library's readers of EXIF, XMP,
+    `stream` is a file that holds only the segments that pixels depend on, so that the library's readers of EXIF, XMP,
     ICC, multi-picture and animation data never run on hostile bytes. `orientation` is EXIF's, 1 to 8. `icc` is the embedded
     profile, or None. `colour_key` (PNG without palette) is the 8-bit sample or samples that mean transparent.
     """
 
-    kind: Literal["jpeg", "png"]
+    kind: Literal["jpeg", "png", "webp"]
     stream: bytes
     width: int
     height: int

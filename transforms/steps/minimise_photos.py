@@ -119,6 +119,7 @@ def photo_limits(contract: Contract, *, find_faces: bool = False) -> Limits:
         max_bytes=limits.max_bytes,
         jpeg_pixels=limits.max_pixels,
         png_pixels=min(limits.max_pixels, default.png_pixels),
+        webp_pixels=min(limits.max_pixels, default.webp_pixels),
         aspect_min=limits.min_aspect,
         aspect_max=limits.max_aspect,
         find_faces=find_faces,
