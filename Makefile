@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large lint types imports bench-stage bench-tokens clean
+.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large lint types imports bench-mark bench-stage bench-tokens clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -102,6 +102,9 @@ bench-stage: setup  ## stage three views beside plain pyarrow and a Python loop;
 
 bench-tokens: $(BENCH_VENV)/.locked  ## tokens a column at a time beside loops, polars-hash, Tink, libffx and fastfpe
 	$(BENCH_VENV)/bin/python bench/tokens.py
+
+bench-mark: setup  ## what a supplier's mark in a photo survives, whom it names falsely, what it costs; FACES="FILE …" adds photographs
+	$(BIN)/python bench/mark.py $(if $(FACES),--faces $(FACES))
 
 clean:  ## remove what run-local and the benches made
 	rm -rf local

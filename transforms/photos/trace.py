@@ -81,7 +81,7 @@ def match(waves: Waves, mark: Mark) -> Match:
     turned = np.exp(-1j * mark.phases).astype(np.complex64)
     found = []
     for mirrored, phasors in ((False, waves.plain), (True, waves.mirrored)):
-        scores = _scores(phasors * turned)
+        scores = highest_scores(phasors * turned)
         best = int(scores.argmax())
         found.append(Match(float(scores[best]), WIDTHS[best] / REFERENCE, mirrored))
     return max(found, key=lambda one: one.score)
@@ -127,7 +127,7 @@ def _phasors(spectra: npt.NDArray[np.complexfloating]) -> Phasors:
     return phasors
 
 
-def _scores(differences: Phasors) -> Floats:
+def highest_scores(differences: Phasors) -> Floats:
     """The highest score of any shift at each width, by one inverse Fourier transform a width."""
     half = np.zeros((len(differences), _GRID, _GRID // 2 + 1), np.complex64)
     half[:, DOWN, RIGHT] = differences
