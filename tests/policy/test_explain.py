@@ -157,3 +157,16 @@ def test_the_limits_of_the_drill_are_told() -> None:
     assert "at most 3 people can be told from it more surely than by guessing" in flat
     assert "at most 2.5 % of the people" in flat
     assert "nobody can be told from it" in words(explain(POLICIES["uniform"], CONTRACT))
+
+
+@pytest.mark.parametrize(
+    ("crop", "said"), [("top", "from the top"), ("face", "HR's export has a box"), ("detected", "a program finds")]
+)
+@pytest.mark.parametrize(("delivery", "written"), [("folder", "a folder of photos"), ("zip", "ZIP archives of photos")])
+def test_a_photo_s_crop_and_delivery_are_told(crop: str, said: str, delivery: str, written: str) -> None:
+    policy = POLICIES["card-printer"]
+    assert policy.photo is not None
+    asked = replace(policy, photo=replace(policy.photo, crop=crop), photo_delivery=delivery)  # type: ignore[arg-type]
+    text = " ".join(explain(asked, CONTRACT).split())
+    assert said in text
+    assert written in text
