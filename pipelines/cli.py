@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines import cli_continuity, cli_drill, cli_keys, cli_resolving, cli_tracing
 from pipelines.cli_defaults import Defaults, count
+from pipelines.settings import DEFAULTS_FILE
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
 
 if TYPE_CHECKING:
@@ -224,6 +225,9 @@ def _add_run_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", help="a release is DIR/SUPPLIER/RELEASE-ID/")
     command.add_argument("--staging", metavar="DIR", help="default: OUT/.staging")
     command.add_argument("--records", metavar="DIR", help="default: OUT/.records")
+    command.add_argument(
+        "--photo-cache", choices=("on", "off"), metavar="on|off", help="keep prints for the next night; default: on"
+    )
     command.add_argument("--date", type=_date, required=True, metavar="YYYY-MM-DD", help="business date of the export")
     command.add_argument("--supplier", nargs="+", action="extend", default=[], metavar="NAME", help="default: every policy")
 
@@ -265,7 +269,15 @@ def _settings(options: argparse.Namespace) -> Settings:
         date=options.date,
         suppliers=tuple(options.supplier),
         beam_options=options.beam_options,
+        photo_cache=_on_or_off(values, "photo-cache"),
     )
+
+
+def _on_or_off(values: Defaults, name: str) -> bool:
+    value = values.get(name) or "on"
+    if value not in ("on", "off"):  # a flag's value was checked; this one stands in the file
+        raise UsageError(f"{name} must be on or off", place=DEFAULTS_FILE, hint=f'write {name} = "off" to keep nothing')
+    return value == "on"
 
 
 def _now() -> datetime:

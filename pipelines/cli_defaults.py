@@ -18,7 +18,7 @@ class Defaults:
 
     def get(self, name: str) -> str | None:
         """The value of a flag, None where neither names one. Raises UsageError for an empty one."""
-        value: str | None = getattr(self._options, name, None)
+        value: str | None = getattr(self._options, name.replace("-", "_"), None)
         if value is None:
             value = self._file.get(name)
         if value == "":  # a shell's unset variable would name the working directory

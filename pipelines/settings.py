@@ -13,7 +13,19 @@ from transforms.keyring.location import location_of
 
 DEFAULTS_FILE = "supplier-views.toml"
 # The keys that the file may hold, which are the names of the flags.
-DEFAULTS = ("contract", "policies", "export", "photos", "keys", "out", "staging", "records", "authority", "checkpoints")
+DEFAULTS = (
+    "contract",
+    "policies",
+    "export",
+    "photos",
+    "keys",
+    "out",
+    "staging",
+    "records",
+    "authority",
+    "checkpoints",
+    "photo-cache",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,7 @@ class Settings:
     """The inputs, outputs and business date of a run; `suppliers` empty means every policy's.
 
     `staging` and `records` are force-side directories of mode 0700; by default they stand in `out` under names that begin with a
-    dot, so that publishing is one rename.
+    dot, so that publishing is one rename. `photo_cache` keeps the prints of photos in `staging` for the next night.
     """
 
     contract: Path
@@ -35,6 +47,7 @@ class Settings:
     date: date
     suppliers: tuple[str, ...] = ()
     beam_options: tuple[str, ...] = ()
+    photo_cache: bool = True
 
 
 def read_defaults(path: Path) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.continuity import plan_map
 from pipelines.inputs import Terms, check_photo_store, find_sources, read_terms, unchanged
+from pipelines.photo_cache import open_photo_cache
 from pipelines.release.files import make_private_directory, remove, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
@@ -92,9 +93,10 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     for area in areas.values():
         area.begin()
     quarantine = _quarantine_file(settings)
+    cache = open_photo_cache(staging.root, now, wanted=settings.photo_cache)
     try:
         with _attempts(staging, settings.date) as attempts, watch.staging(attempts), unchanged(sources) as digest:
-            job = _Job(settings, terms.contract, tasks, maps, sources, areas, str(attempts), quarantine, now.date())
+            job = _Job(settings, terms.contract, tasks, maps, sources, areas, str(attempts), quarantine, cache, now.date())
             run_pipeline(job.build, settings.beam_options, in_process)
             result = json.loads((attempts / "result.json").read_text())
         _hold_limits(result, terms.contract, tasks)
@@ -125,6 +127,7 @@ class _Job:
     areas: Mapping[str, SupplierStaging]
     attempts: str
     quarantine: Path
+    cache: Path | None
     day: date
 
     def build(self, pipeline: beam.Pipeline) -> None:
@@ -143,6 +146,7 @@ class _Job:
             self.attempts,
             os.cpu_count() or 1,
             repeats.rows,
+            None if self.cache is None else str(self.cache),
         )
         repeated = repeats.rows | "Break repeats" >> RepeatsAsBroken()
         broken = (read.broken, checked.broken, repeated.broken, photos.broken) | "All broken" >> beam.Flatten()

@@ -3,6 +3,7 @@
 ::
 
     STAGING/                     0700
+      photo-cache/               sealed prints of earlier nights (`pipelines.photo_cache`): no sweep of views touches it
       lock                       held by the one run that works here; its text says that the directory is ours to sweep
       DATE/SUPPLIER/
         release/                 the supplier's files, without the manifest

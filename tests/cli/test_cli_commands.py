@@ -156,6 +156,16 @@ def test_a_missing_flag_is_read_from_the_defaults_file(call: Call, defaults: Cal
     assert call("check").summary["outcome"] == "clean"
 
 
+@pytest.mark.parametrize(("value", "wrong"), [("off", False), ("on", False), ("yes", True)])
+def test_the_cache_of_prints_is_on_or_off(
+    call: Call, defaults: Callable[[str], None], tmp_path: Path, value: str, wrong: bool
+) -> None:
+    lines = {name: tmp_path / name for name in ("contract", "policies", "export", "out")} | {"keys": f"file:{tmp_path}/keys"}
+    defaults("".join(f'{name} = "{place}"\n' for name, place in {**lines, "photo-cache": value}.items()))
+    ended = call("verify", "--date", "2026-11-23")  # there is no contract, which is the next thing to be wrong
+    assert (ended.status, "photo-cache" in ended.summary["rule"]) == ((2, True) if wrong else (20, False))
+
+
 def test_a_flag_wins_over_the_defaults_file(call: Call, defaults: Callable[[str], None], terms: Terms) -> None:
     defaults('contract = "/nowhere/contract.yaml"\npolicies = "/nowhere"\n')
     assert "/nowhere" in call("check").summary["place"]

@@ -78,7 +78,7 @@ def test_every_command_is_on_some_page() -> None:
 def test_the_flags_that_the_first_page_shows_are_those_that_a_run_needs() -> None:
     (line,) = (line for line in _commands("README.md") if line.startswith("run "))
     usage = (HELP / "run.txt").read_text(encoding="utf-8").splitlines()[0]
-    optional = {"--staging", "--records", "--supplier"}
+    optional = {"--staging", "--records", "--supplier", "--photo-cache"}
     assert set(re.findall(r"--[a-z-]+", line)) == set(re.findall(r"--[a-z-]+", usage)) - optional
 
 

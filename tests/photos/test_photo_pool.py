@@ -45,7 +45,7 @@ def test_results_come_in_the_order_of_the_input_with_refusals_in_their_place() -
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_more_photos_are_in_memory_than_twice_the_workers(workers: int) -> None:
+def test_no_more_photos_are_in_memory_than_the_workers_can_soon_take(workers: int) -> None:
     lock = threading.Lock()
     fetched = taken = most = asked = 0
     data = photo(1)
@@ -59,17 +59,33 @@ def test_no_more_photos_are_in_memory_than_twice_the_workers(workers: int) -> No
 
     def references() -> Iterator[tuple[int, Callable[[], bytes]]]:
         nonlocal asked
-        for number in range(20):
+        for number in range(40):
             asked += 1
-            assert asked - taken <= 2 * workers + 1
+            assert asked - taken <= 8 * workers + 1
             yield number, fetch
 
     with PhotoPool(workers) as pool:
         for _key, _result in pool.map(references(), [SPEC]):
             with lock:
                 taken += 1
-    assert fetched == taken == 20
-    assert most <= 2 * workers
+    assert fetched == taken == 40
+    assert most <= 8 * workers
+
+
+def test_the_next_photo_is_read_while_one_is_decoded() -> None:
+    # Each photo but the first is read only once another has been asked for: one read after another would wait for ever.
+    asked = [threading.Event() for _ in range(6)]
+    data = photo(1)
+
+    def fetch(number: int) -> bytes:
+        asked[number].set()
+        if number % 2 == 0:
+            assert asked[number + 1].wait(30), "nothing is read meanwhile"
+        return data
+
+    with PhotoPool(1) as pool:
+        results = list(pool.map(((number, lambda number=number: fetch(number)) for number in range(6)), [SPEC]))
+    assert [key for key, _ in results] == list(range(6))
 
 
 def test_an_error_of_the_store_ends_the_iteration() -> None:

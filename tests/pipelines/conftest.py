@@ -219,8 +219,13 @@ class Site:
         return {path.relative_to(day).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     def left_in_staging(self) -> list[str]:
-        """What is in the staging root besides its lock."""
-        return sorted(path.relative_to(self.staging).as_posix() for path in self.staging.rglob("*") if path.name != "lock")
+        """What is in the staging root besides its lock and the cache of prints."""
+        paths = (path.relative_to(self.staging) for path in self.staging.rglob("*"))
+        return sorted(path.as_posix() for path in paths if path.parts[0] not in ("lock", "photo-cache"))
+
+    @property
+    def photo_cache(self) -> Path:
+        return self.staging / "photo-cache"
 
     def quarantined(self) -> list[dict[str, Any]]:
         """The entries of the quarantine file."""

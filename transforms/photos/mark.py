@@ -78,6 +78,8 @@ def mark_key(epoch_key: bytes | bytearray | memoryview, supplier: str, epoch: in
 class Mark(Unshareable):
     """One supplier's mark; keeps its texture for the sizes that it met last. Threads may share it.
 
+    `tag` is 16 bytes that tell the mark from every other, as secret as its key.
+
     Args:
         key: 32 bytes, from `mark_key`.
 
@@ -85,7 +87,7 @@ class Mark(Unshareable):
         ValueError: the key has another length.
     """
 
-    __slots__ = ("_patterns", "_signature", "phases")
+    __slots__ = ("_patterns", "_signature", "phases", "tag")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != _KEY_BYTES:
@@ -96,6 +98,7 @@ class Mark(Unshareable):
         bits = np.unpackbits(np.frombuffer(stream, np.uint8, offset=2 * DOWN.size))
         self._signature = (bits[::2] * 2 + bits[1::2]).reshape(2, _RAISED)
         self._patterns: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
+        self.tag: bytes = HKDFExpand(algorithm=SHA256(), length=16, info=b"tag").derive(key)
 
     def apply(self, image: Image.Image) -> Image.Image:
         """A marked copy of an `RGB` picture: each pixel's three samples moved by the same few levels, so that colours stay.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,9 @@ from apache_beam.pvalue import TaggedOutput
 from transforms.columns.view import PHOTO_SUFFIX
 from transforms.contract.model import Contract
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
+from transforms.keyring.open import open_fingerprint_key
+from transforms.photos.cache import PhotoCache
+from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.mark import Mark, mark_key
 from transforms.photos.model import Face, Limits, Minimised, PhotoRefused, PrintSpec, RefusalCode, Rendition
 from transforms.photos.pool import PhotoPool
@@ -63,7 +66,8 @@ class MinimisePhotos(beam.PTransform):
 
     Each copy carries its supplier's mark, so no two suppliers get the same bytes, and a copy that leaks says whose it was. Decoding
     happens in limited child processes without keys; a photo that is refused, or that kills its decoder, is one row's
-    outcome and never the run's. Photos of rows in `repeats` are not read.
+    outcome and never the run's. Photos of rows in `repeats` are not read. `cache` is the directory of a `PhotoCache`: a photo
+    whose prints an earlier run left there is read and not decoded.
     """
 
     def __init__(
@@ -76,12 +80,13 @@ class MinimisePhotos(beam.PTransform):
         attempts: str,
         workers: int,
         repeats: beam.PCollection[pa.RecordBatch],
+        cache: str | None = None,
     ) -> None:
         super().__init__()
         printing = {task.policy.supplier: task.epoch for task in tasks if task.policy.photo}
         specs = {task.policy.supplier: print_spec(task.policy) for task in tasks if task.policy.photo}
         limits = photo_limits(contract, find_faces=any(spec.crop == "detected" for spec in specs.values()))
-        self._fn = _MinimiseFn(specs, printing, keys, day, limits, store, attempts, workers)
+        self._fn = _MinimiseFn(specs, printing, keys, day, limits, store, attempts, workers, cache)
         self._repeats = repeats
 
     def expand(self, photos: beam.PCollection[pa.RecordBatch]) -> MinimisedPhotos:
@@ -150,6 +155,7 @@ class _MinimiseFn(beam.DoFn):
         store: str,
         attempts: str,
         workers: int,
+        cache: str | None,
     ) -> None:
         self._specs = dict(specs)
         self._epochs = dict(epochs)
@@ -158,6 +164,7 @@ class _MinimiseFn(beam.DoFn):
         self._store = store
         self._attempts = attempts
         self._workers = workers
+        self._cache = cache
         self._limits = limits
         self._photos_minimised = Metrics.counter("supplier-views", "photos-minimised")
         self._photos_refused = Metrics.counter("supplier-views", "photos-refused")
@@ -167,10 +174,17 @@ class _MinimiseFn(beam.DoFn):
         for supplier, epoch in self._epochs.items():
             with epoch_key(self._keys, supplier, epoch, self._day) as key:
                 self._marks[supplier] = Mark(mark_key(key, supplier, epoch))
-        self._pool = PhotoPool(self._workers, self._limits)
+        self._pool = PhotoPool(self._workers, self._limits, self._open_cache())
 
     def teardown(self) -> None:
         self._pool.close()
+
+    def _open_cache(self) -> PhotoCache | None:
+        if self._cache is None:
+            return None
+        codecs = codec_versions() | (finder_versions() if self._limits.find_faces else {})
+        with open_fingerprint_key(self._keys, self._day) as key:
+            return PhotoCache(Path(self._cache), key.reveal(), [asdict(self._limits), codecs])
 
     def process(self, batch: pa.RecordBatch, repeats: list[pa.RecordBatch]) -> Iterator[Any]:
         batch = batch.filter(pa.array(~np.isin(batch.column(ROW_REF).to_numpy(), repeated_refs(repeats))))
