@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large lint types imports bench-mark bench-stage bench-tokens clean
+.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large lint types imports bench-mark bench-stage bench-tokens bench-photos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -105,6 +105,11 @@ bench-tokens: $(BENCH_VENV)/.locked  ## tokens a column at a time beside loops, 
 
 bench-mark: setup  ## what a supplier's mark in a photo survives, whom it names falsely, what it costs; FACES="FILE …" adds photographs
 	$(BIN)/python bench/mark.py $(if $(FACES),--faces $(FACES))
+
+bench-photos: $(BENCH_VENV)/.locked  ## photos beside libjpeg-turbo in C, vipsthumbnail, ImageMagick, plain Pillow; needs root once, for apt
+	@for package in gcc libjpeg62-turbo-dev libvips-tools imagemagick; do \
+	  dpkg -s $$package >/dev/null 2>&1 || apt-get install -y -q $$package >/dev/null; done
+	$(BENCH_VENV)/bin/python bench/photos.py
 
 clean:  ## remove what run-local and the benches made
 	rm -rf local
