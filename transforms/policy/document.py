@@ -50,6 +50,11 @@ class ColumnEntry(FileModel):
     scope: Literal["relationship", "transaction", "person"] = Field(
         "relationship", description="relationship (stable for this supplier) or transaction (new in every release)"
     )
+    reversal: Literal["needed", "none"] = Field("none", description="needed, for a token that can be decrypted, or none")
+    format: Literal["token", "digits", "short"] = Field(
+        "token", description="token, or digits or short for a token of a number that a supplier's system can take"
+    )
+    algorithm: Line | None = Field(None, description="FF1 with the formats digits and short; may be left out")
     bits: Whole = Field(TOKEN_BITS, description=f"{TOKEN_BITS}; may be left out")
     to: Name | None = Field(None, description="the name of a generalisation in the contract")
 

@@ -12,6 +12,15 @@ WIDTH = 80
 
 _REGIMES = {"uk-gdpr": "UK GDPR", "dpa-2018-part-3": "Part 3 of the Data Protection Act 2018"}
 _FORMATS = {"csv": "CSV", "parquet": "Parquet"}
+_WAY_BACK = {
+    "one-way": "Only the force can turn it back.",
+    "reversible": "It holds these values and the person's number, encrypted: the force's key alone turns it back, years later too.",
+    "digits": (
+        "A bare number as long as the real one, which for some people is another person's real number. The force's key alone turns "
+        "it back."
+    ),
+    "short": "Nine symbols behind a prefix. The force's key alone turns it back.",
+}
 _STAYS = (
     (Classification.RESTRICTED, "Vetting and other restricted facts, which go to nobody"),
     (Classification.IDENTIFIER, "What names a person"),
@@ -125,7 +134,7 @@ def _form(column: ViewColumn, contract: Contract) -> str:
         stays = "which do not leave" if len(column.of) > 1 else "which does not leave"
         return (
             f"a token in place of {_items(column.of)}, {stays}; {lasting}, different at every other supplier, and blank where "
-            "there is nothing to stand for. Only the force can turn it back."
+            f"there is nothing to stand for. {_WAY_BACK[column.kind]}"
         )
     source = contract.column(column.source)
     if isinstance(column, GeneraliseColumn):
@@ -189,6 +198,8 @@ def _thief(policy: Policy) -> Iterator[str]:
     for token in policy.tokens[1:]:
         if token.scope == "relationship":
             yield from _bullet(f"when {_items(token.of, 'or')} of a person changed, from {token.name}")
+    if bare := [token.name for token in policy.tokens if token.kind == "digits"]:
+        yield from _bullet(f"numbers in {_items(bare)} that look real, a few of which are the real numbers of other people")
     facts = [column.name for column in policy.columns if isinstance(column, KeepColumn | GeneraliseColumn)]
     if facts:
         yield from _bullet(f"{_items(facts)} of each person, and whom these facts together single out")
@@ -199,6 +210,10 @@ def _thief(policy: Policy) -> Iterator[str]:
     if policy.continuity is not None:
         yield from _bullet(
             "with the supplier's private key too, which tokens of before and after a change of keys are about the same person"
+        )
+    if coded := [token.name for token in policy.tokens if token.kind != "one-way"]:
+        yield from _paragraph(
+            f"Whoever has the force's key as well reads what {_items(coded)} stands for, at any later time and without the export."
         )
     if policy.domain is not None:
         yield from _paragraph(_sentence(f"Assumed about the supplier, and about whoever breaks into it: {policy.domain}"))

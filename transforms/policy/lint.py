@@ -15,6 +15,8 @@ from transforms.errors import InvalidInput, PolicyError
 from transforms.policy.disclosure import starts_like_formula, what_a_pattern_lets_through
 from transforms.policy.load import shared_names
 from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, RiskLimits, TokenColumn
+from transforms.policy.token_lint import LONGEST_NAMING_BUCKET, token_findings, token_notices
+from transforms.policy.token_size import bucket_of
 
 MAX_PHOTO_PX = (700, 900)  # covers 25 x 32 mm and 27.75 x 37 mm at 600 dpi [I1]
 MIN_PHOTO_PX = 32
@@ -240,11 +242,16 @@ class _Check:
             rule = f"the first token, {tokens[0].name}, is not of [{key}]"
             hint = "rows are sorted by the first token, so every row needs one: put the token of the person key first"
             yield self._finding(f"columns.{tokens[0].name}", "token-first", rule, hint)
+        for token in tokens:
+            if all(self._usable(name) is not None for name in token.of):
+                for code, rule, hint in token_findings(token, self._contract):
+                    yield self._finding(f"columns.{token.name}", code, rule, hint)
 
     def continuity(self) -> Iterator[InvalidInput]:
         if self._policy.continuity and not self._policy.continuing_tokens:
-            rule = "continuity is contracted, and no token of the policy outlives a release"
-            yield self._finding("continuity", "continuity-no-token", rule, "remove continuity; transaction tokens have none")
+            rule = "continuity is contracted, and no token of the policy outlives a release and can be mapped"
+            hint = "remove continuity; tokens of scope transaction and bare numbers have none"
+            yield self._finding("continuity", "continuity-no-token", rule, hint)
 
     def photo(self) -> Iterator[InvalidInput]:
         photo = self._policy.photo
@@ -270,6 +277,12 @@ class _Check:
         elif namer.of != (self._contract.person_key,):
             rule = f"{photo.name} can be blank, or change, and so cannot name a photo"
             yield self._finding("photo.name", "photo-name", rule, "name photos by the token of the person key")
+        elif namer.kind == "digits":
+            rule = f"{photo.name} is a bare number, which may be another person's, and so cannot name a photo"
+            yield self._finding("photo.name", "photo-name", rule, "name photos by a token with the policy's prefix")
+        elif namer.kind == "reversible" and (bucket_of(namer, self._contract) or 0) > LONGEST_NAMING_BUCKET:
+            rule = f"{photo.name} is longer than a file's name may be"
+            yield self._finding("photo.name", "photo-name", rule, "name photos by a shorter token")
         shorter, longer = sorted((photo.width_px, photo.height_px))
         if not (
             MIN_PHOTO_PX <= photo.width_px <= MAX_PHOTO_PX[0]
@@ -308,3 +321,6 @@ def _notices(policy: Policy) -> Iterator[Notice]:
         rule = f"{policy.supplier} gets {len(policy.tokens)} tokens a row"
         hint = "more than one token adds surface; keep those that the supplier uses"
         yield Notice(_place(policy, f"columns.{policy.tokens[1].name}"), "tokens-several", rule, hint)
+    for token in policy.tokens:
+        for code, rule, hint in token_notices(token):
+            yield Notice(_place(policy, f"columns.{token.name}"), code, rule, hint)

@@ -12,12 +12,23 @@ from transforms.contract.file_schema import validate
 from transforms.contract.yaml_tree import Document, read_yaml
 from transforms.errors import InternalError, InvalidInput, PolicyError
 from transforms.policy.document import TOKEN_BITS, ColumnEntry, ContinuityTerms, PolicyDocument
-from transforms.policy.model import Continuity, GeneraliseColumn, KeepColumn, PhotoSpec, Policy, RiskLimits, TokenColumn, ViewColumn
+from transforms.policy.model import (
+    Continuity,
+    GeneraliseColumn,
+    KeepColumn,
+    PhotoSpec,
+    Policy,
+    RiskLimits,
+    TokenColumn,
+    TokenKind,
+    ViewColumn,
+)
 
 RESERVED_SUPPLIERS = frozenset({"internal", "signing"})  # names of keys that are no supplier's
 _MIN_JUSTIFICATION = 20
 _X25519_START = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 section 4: SubjectPublicKeyInfo of 32 bytes of key
-_KEYS_OF_ACTION = {"token": {"of", "scope", "bits"}, "generalise": {"to"}}
+_KEYS_OF_ACTION = {"token": {"of", "scope", "reversal", "format", "algorithm", "bits"}, "generalise": {"to"}}
+_WITHDRAWN = frozenset({"FF3", "FF3-1"})
 
 
 def load_policy(path: Path) -> Policy:
@@ -174,15 +185,37 @@ def _column_findings(name: str, entry: ColumnEntry, document: Document) -> Itera
     if entry.scope == "person":
         rule = f"{name}: a token of scope person would be the same at every supplier"  # [P3]
         yield document.finding("token-scope-person", rule, "use relationship or transaction", (*at, "scope"))
+    if entry.format != "token" and entry.reversal == "needed":
+        rule = f"{name}: a token of format {entry.format} can always be decrypted, and is no AES-SIV token"
+        yield document.finding("token-format-reversal", rule, "remove reversal, or remove format", (*at, "reversal"))
+    if entry.algorithm is not None:
+        yield from _algorithm_findings(name, entry, document)
     if entry.bits != TOKEN_BITS:
         rule = f"{name}: a token has {TOKEN_BITS} bits, not {entry.bits}"
         code = "token-too-short" if entry.bits < TOKEN_BITS else "token-bits"
         yield document.finding(code, rule, "remove bits", (*at, "bits"))
 
 
+def _algorithm_findings(name: str, entry: ColumnEntry, document: Document) -> Iterable[InvalidInput]:
+    at = ("columns", name, "algorithm")
+    spelt = (entry.algorithm or "").upper()
+    if spelt in _WITHDRAWN:  # [C8]
+        rule = f"{name}: {spelt} is refused: FF3 was broken, and the second draft of SP 800-38G revision 1 removes FF3-1 as well"
+        yield document.finding("algorithm-withdrawn", rule, "use FF1, or remove algorithm", at)
+    elif entry.format == "token" or spelt != "FF1":
+        rule = f"{name}: the kind of token decides how it is made, and an algorithm can only be named as FF1, for digits and short"
+        yield document.finding("algorithm-other", rule, "remove algorithm", at)
+
+
+def _kind(entry: ColumnEntry) -> TokenKind:
+    if entry.format != "token":
+        return entry.format
+    return "reversible" if entry.reversal == "needed" else "one-way"
+
+
 def _view_column(name: str, entry: ColumnEntry) -> ViewColumn:
     if entry.action == "token" and entry.of is not None and entry.scope != "person":
-        return TokenColumn(name=name, of=tuple(entry.of), why=entry.why, scope=entry.scope)
+        return TokenColumn(name=name, of=tuple(entry.of), why=entry.why, scope=entry.scope, kind=_kind(entry))
     if entry.action == "generalise" and entry.to is not None:
         return GeneraliseColumn(name=entry.to, source=name, why=entry.why)
     if entry.action == "keep":

@@ -13,15 +13,28 @@ from typing import Final, Literal
 SUPPLIER_PATTERN: Final = "[a-z][a-z0-9-]{1,40}"  # safe as a directory's and a file's name
 PHOTO_COLUMN: Final = "photo"  # the last column of a view with photos: the name of each person's file
 
+# How a token is made: a MAC, an authenticated cipher, or a number that stands for a number, bare or in the symbols of a token.
+TokenKind = Literal["one-way", "reversible", "digits", "short"]
+ALGORITHMS: Final[Mapping[TokenKind, str]] = {
+    "one-way": "AES-256-CMAC",
+    "reversible": "AES-256-SIV",
+    "digits": "AES-256-FF1",
+    "short": "AES-256-FF1",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TokenColumn:
-    """A column of keyed stand-ins, bound to the person and to the canonical values of the columns `of`."""
+    """A column of keyed stand-ins, bound to the person and to the values of the columns `of`.
+
+    Only a `one-way` token cannot be decrypted; `digits` and `short` stand for the person key alone.
+    """
 
     name: str
     of: tuple[str, ...]
     why: str
     scope: Literal["relationship", "transaction"] = "relationship"
+    kind: TokenKind = "one-way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +161,11 @@ class Policy:
 
     @property
     def continuing_tokens(self) -> tuple[TokenColumn, ...]:
-        """The token columns that a map from old tokens to new ones has: those whose tokens outlive a release."""
-        return tuple(token for token in self.tokens if token.scope == "relationship")
+        """The token columns that a map from old tokens to new ones has: those whose tokens outlive a release.
+
+        A map of bare numbers is none: nobody could tell it from one of real numbers.
+        """
+        return tuple(token for token in self.tokens if token.scope == "relationship" and token.kind != "digits")
 
     @property
     def sort_token(self) -> TokenColumn:
