@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.tokens.column import TokenForm
 from transforms.tokens.derive import TokenLabel, column_key, tokenise
 from transforms.tokens.resolve import SYMBOL_CHARACTERS, TokenSource, find_people
 
 LABEL = TokenLabel("uniform", 3, "name_token", ("surname", "forenames"), "relationship")
 KEY = column_key(bytes(range(32)), LABEL)
-SOURCE = TokenSource("uniform", 3, "name_token", LABEL.of, KEY)
+SOURCE = TokenSource(TokenForm("one-way", "uniform", 3, "name_token", "UN3-", LABEL.of, None, 0), KEY)
 names = st.lists(
     st.tuples(st.sampled_from(["Smith", "O\u2019Neill", "  ", None]), st.sampled_from(["Ann", None])), min_size=1, max_size=40
 )

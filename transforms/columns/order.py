@@ -1,7 +1,7 @@
 """Shards by token bits and the order of rows inside them.
 
-The order of a view is that of its first token [R8]. A row's `ORDER` value is the token's first 64 bits, so that sorting integers
-sorts tokens, and its highest bits are the shard.
+The order of a view is that of its first token [R8]. A row's `ORDER` value is 64 bits of the token, spread evenly and ascending as
+its text does, so that sorting integers sorts tokens, and its highest bits are the shard.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from transforms.columns.generalise import generalise
 from transforms.columns.render import join, needs_no_quotes, refuse_formulas
 from transforms.contract.model import Contract
 from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn
-from transforms.tokens.derive import tokenise
+from transforms.tokens.column import form_of, make_tokens
 
 PHOTO_SUFFIX = ".jpg"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """n rows of a view: `columns` as strings in the policy's order, and `order`, the first 64 bits of each row's first token."""
+    """n rows of a view: `columns` as strings in the policy's order, and `order`, by which the first token sorts them."""
 
     columns: Mapping[str, pa.Array[Any]]
     order: np.ndarray
@@ -36,11 +36,6 @@ def columns_that_stay(policy: Policy, contract: Contract) -> tuple[str, ...]:
     """The export's columns of which a supplier sees neither values nor labels; those behind a token are among them."""
     shown = {column.source for column in policy.columns if not isinstance(column, TokenColumn)}
     return tuple(name for name in contract.names if name not in shown)
-
-
-def token_start(policy: Policy, epoch: int) -> str:
-    """What every token of a view begins with: the policy's prefix, the epoch and a hyphen [T5]."""
-    return f"{policy.token_prefix}{epoch}-"
 
 
 def plain_columns(policy: Policy, contract: Contract) -> tuple[bool, ...]:
@@ -70,21 +65,22 @@ def project(
         contract: what the rows keep to.
         policy: what the supplier may receive.
         epoch: the epoch of the keys; it stands in every token.
-        column_keys: a 32-byte key for each token column of the policy.
+        column_keys: the key of each token column of the policy.
 
     Returns:
         n rows in the order of `rows`.
 
     Raises:
         Refused: a kept value starts like a spreadsheet formula [R2].
+        ExportError: a value cannot be made a token of (`transforms.tokens.column.make_tokens`).
     """
     person = rows.column(contract.person_key)
-    prefix = token_start(policy, epoch)
     columns: dict[str, pa.Array[Any]] = {}
     order = np.empty(0, dtype=np.uint64)
     for column in policy.columns:
         if isinstance(column, TokenColumn):
-            tokens = tokenise(column_keys[column.name], prefix, person, [rows.column(name) for name in column.of])
+            form = form_of(policy, contract, column, epoch)
+            tokens = make_tokens(column_keys[column.name], form, person, [rows.column(name) for name in column.of])
             columns[column.name] = tokens.text
             if column is policy.sort_token:
                 order = tokens.order

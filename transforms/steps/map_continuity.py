@@ -23,16 +23,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from transforms.columns.select import select
-from transforms.columns.view import token_start
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.errors import InternalError, KeyUnavailable
 from transforms.keyring.open import open_keyset
 from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.assemble_views import ORDER_FILE
-from transforms.steps.project_views import ViewTask, token_label
 from transforms.steps.tally import Tally
-from transforms.tokens.check import random_rows, spot_check
+from transforms.tokens.check import random_rows
+from transforms.tokens.check_kinds import spot_check_column
+from transforms.tokens.column import form_of, label_of, make_tokens
 from transforms.tokens.continuity import (
     CSV_HEADER,
     MapHeader,
@@ -46,7 +46,7 @@ from transforms.tokens.continuity import (
     seal_map,
     spill_key,
 )
-from transforms.tokens.derive import column_key, tokenise
+from transforms.tokens.derive import column_key
 
 COUNTS = "counts"
 PIECES = "pieces"
@@ -86,9 +86,11 @@ class WriteContinuity(beam.PTransform):
     map is written after the table. One supplier's columns are in memory one at a time, its file's content as a whole.
     """
 
-    def __init__(self, tasks: tuple[MapTask, ...], directories: Mapping[str, str], keys: str, day: date) -> None:
+    def __init__(
+        self, contract: Contract, tasks: tuple[MapTask, ...], directories: Mapping[str, str], keys: str, day: date
+    ) -> None:
         super().__init__()
-        self._fn = _WriteFn(tasks, dict(directories), keys, day)
+        self._fn = _WriteFn(contract, tasks, dict(directories), keys, day)
 
     def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Tally]]:
         """Parts in, counts keyed by supplier out, as they came."""
@@ -118,7 +120,7 @@ class _MapFn(beam.DoFn):
                 for epoch in (task.from_epoch, task.to_epoch):
                     epoch_key = keyset.key(epoch).reveal()
                     for token in task.policy.continuing_tokens:
-                        label = token_label(ViewTask(task.policy, epoch, task.release_id), token)
+                        label = label_of(task.policy, token, epoch, task.release_id)
                         self._column_keys[supplier, epoch, token.name] = column_key(epoch_key, label)
 
     def process(self, batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
@@ -132,10 +134,11 @@ class _MapFn(beam.DoFn):
                 yield task.policy.supplier, self._sealed(task.policy.supplier, pa.record_batch(columns))
 
     def _tokens(self, task: MapTask, epoch: int, token: TokenColumn, rows: pa.RecordBatch) -> pa.Array[Any]:
-        key, start = self._column_keys[task.policy.supplier, epoch, token.name], token_start(task.policy, epoch)
+        key = self._column_keys[task.policy.supplier, epoch, token.name]
+        form = form_of(task.policy, self._contract, token, epoch)
         person, values = rows.column(self._contract.person_key), [rows.column(name) for name in token.of]
-        tokens = tokenise(key, start, person, values).text
-        spot_check(key, start, person, values, tokens, random_rows(rows.num_rows))
+        tokens = make_tokens(key, form, person, values).text
+        spot_check_column(key, form, person, values, tokens, random_rows(rows.num_rows))
         return tokens
 
     def _sealed(self, supplier: str, pairs: pa.RecordBatch) -> str:
@@ -150,7 +153,8 @@ class _MapFn(beam.DoFn):
 
 
 class _WriteFn(beam.DoFn):
-    def __init__(self, tasks: tuple[MapTask, ...], directories: dict[str, str], keys: str, day: date) -> None:
+    def __init__(self, contract: Contract, tasks: tuple[MapTask, ...], directories: dict[str, str], keys: str, day: date) -> None:
+        self._contract = contract
         self._tasks = {task.policy.supplier: task for task in tasks}
         self._directories = directories
         self._keys = keys
@@ -179,7 +183,11 @@ class _WriteFn(beam.DoFn):
             cipher = AESGCM(spill_key(epoch_key, task.release_id))
             content = [CSV_HEADER.encode()]
             content += (_column_lines(task, token, pieces, cipher, released) for token in task.policy.continuing_tokens)
-            padding = padded_size(bare, task.policy.token_prefix) - sum(map(len, content))
+            symbols = {
+                token.name: form_of(task.policy, self._contract, token, task.to_epoch).symbols
+                for token in task.policy.continuing_tokens
+            }
+            padding = padded_size(bare, task.policy.token_prefix, symbols) - sum(map(len, content))
             content.append(b"\n" * padding)
             header = commit(epoch_key, bare, content)
             path = release / map_name(task.from_epoch, task.to_epoch)

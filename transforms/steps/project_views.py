@@ -16,15 +16,17 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.columns.deliver import spill_batch
 from transforms.columns.select import select
-from transforms.columns.view import View, project, token_start
+from transforms.columns.view import View, project
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.epoch_key import epoch_key
 from transforms.steps.spill import Spill, SpillFile
 from transforms.steps.tally import Tally
-from transforms.tokens.check import random_rows, spot_check
-from transforms.tokens.derive import TokenLabel, column_key
+from transforms.tokens.check import random_rows
+from transforms.tokens.check_kinds import spot_check_column
+from transforms.tokens.column import form_of, label_of
+from transforms.tokens.derive import column_key
 
 PHOTO_FILE = "photo_file"
 FACE_BOX = ("face_left", "face_top", "face_width", "face_height")
@@ -84,7 +86,7 @@ class _ProjectFn(beam.DoFn):
             policy = task.policy
             with epoch_key(self._keys, policy.supplier, task.epoch, self._day) as key:
                 self._column_keys[policy.supplier] = {
-                    token.name: column_key(key, token_label(task, token)) for token in policy.tokens
+                    token.name: column_key(key, label_of(policy, token, task.epoch, task.release_id)) for token in policy.tokens
                 }
 
     def start_bundle(self) -> None:
@@ -119,9 +121,9 @@ class _ProjectFn(beam.DoFn):
     def _spot_check(self, policy: Policy, epoch: int, rows: pa.RecordBatch, view: View) -> None:
         sample = random_rows(rows.num_rows)
         for token in policy.tokens:
-            spot_check(
+            spot_check_column(
                 self._column_keys[policy.supplier][token.name],
-                token_start(policy, epoch),
+                form_of(policy, self._contract, token, epoch),
                 rows.column(self._contract.person_key),
                 [rows.column(name) for name in token.of],
                 view.columns[token.name],
@@ -133,18 +135,6 @@ class _ProjectFn(beam.DoFn):
             spill = spill_file.close()
             if spill is not None:
                 yield WindowedValue((supplier, spill), GlobalWindow().max_timestamp(), (GlobalWindow(),))
-
-
-def token_label(task: ViewTask, token: TokenColumn) -> TokenLabel:
-    """What the key of one token column is bound to."""
-    return TokenLabel(
-        supplier=task.policy.supplier,
-        epoch=task.epoch,
-        column=token.name,
-        of=token.of,
-        scope=token.scope,
-        release=task.release_id if token.scope == "transaction" else None,
-    )
 
 
 def _columns_read(contract: Contract, policy: Policy) -> list[str]:

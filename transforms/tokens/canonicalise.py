@@ -102,6 +102,24 @@ def canonical_cells(values: pa.Array[Any]) -> Cells:
     return _patched(cells, untidy, _collapsed_lines(_folded(_lines(values, untidy))))
 
 
+def composed_cells(values: pa.Array[Any]) -> Cells:
+    """Every value as it was written, in NFC: what a token that can be decrypted holds.
+
+    Nothing is folded or trimmed. Null, and a value whose canonical form is blank, give length 0.
+
+    Args, errors: those of `canonicalise`.
+    """
+    blank = canonical_cells(values).lengths == 0
+    cells = cells_of(values)
+    cells.lengths[blank] = 0
+    beyond_ascii = np.flatnonzero(cells.data >= 0x80)
+    rows = np.unique(np.searchsorted(cells.starts, beyond_ascii, side="right") - 1)
+    rows = rows[cells.lengths[rows] > 0]
+    if not rows.size:
+        return cells
+    return _patched(cells, rows, unicodedata2.normalize("NFC", _lines(values, rows)))
+
+
 def _trim_and_find_untidy(cells: Cells) -> Places:
     """Takes spaces off both ends of cells, in place, and returns the rows that need more than that.
 

@@ -13,8 +13,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from transforms.errors import InternalError, KeyUnavailable, Refused
+from transforms.tokens.format import SYMBOLS
 from transforms.tokens.mac import Key
 
 FORMAT: Final = "supplier-views/continuity/1"
@@ -98,10 +100,14 @@ def map_lines(column: str, old: pa.Array[Any], new: pa.Array[Any]) -> bytes:
     return f"{text}\n".encode()
 
 
-def padded_size(header: MapHeader, token_prefix: str) -> int:
-    """The bytes of content that a view of so many rows has, whichever of its cells are blank: a file's size says nothing else."""
-    tokens = sum(len(f"{token_prefix}{epoch}-") + 17 for epoch in (header.from_epoch, header.to_epoch))
-    return len(CSV_HEADER) + sum(header.rows * (len(column) + tokens + 3) for column in header.columns)
+def padded_size(header: MapHeader, token_prefix: str, symbols: Mapping[str, int] = MappingProxyType({})) -> int:
+    """The bytes of content that a view of so many rows has, whichever of its cells are blank: a file's size says nothing else.
+
+    `symbols` counts the symbols of a token, with its check symbol, for columns that have other ones than one-way tokens.
+    """
+    heads = sum(len(f"{token_prefix}{epoch}-") for epoch in (header.from_epoch, header.to_epoch))
+    sizes = [len(column) + heads + 2 * symbols.get(column, SYMBOLS + 1) + 3 for column in header.columns]
+    return len(CSV_HEADER) + sum(header.rows * size for size in sizes)
 
 
 def commit(epoch_key: Key, header: MapHeader, content: Sequence[bytes]) -> MapHeader:

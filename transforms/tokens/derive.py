@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,11 +13,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from transforms.errors import ExportError
+from transforms.policy.model import TokenKind
 from transforms.tokens.canonicalise import canonical_cells
 from transforms.tokens.format import format_tokens
 from transforms.tokens.mac import KEY_BYTES, Key, cmac_fields
+from transforms.tokens.siv import SIV_KEY_BYTES
 
-LABEL_VERSION: Final = "supplier-views/token/1"
+# The first part of a label: what the key is for, so that no two kinds of token share one.
+LABEL_VERSIONS: Final[Mapping[TokenKind, str]] = {
+    "one-way": "supplier-views/token/1",
+    "reversible": "supplier-views/token-siv/1",
+    "digits": "supplier-views/token-ff1-digits/1",
+    "short": "supplier-views/token-ff1-short/1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class TokenLabel:
     of: tuple[str, ...]
     scope: str
     release: str | None = None
+    kind: TokenKind = "one-way"
 
     def __post_init__(self) -> None:
         if self.scope not in ("relationship", "transaction"):
@@ -45,14 +54,15 @@ class TokenLabel:
 
     def encoded(self) -> bytes:
         """The label as bytes, injective: every text with its length before it, and the number of `of` columns before them."""
-        parts = [_text(LABEL_VERSION), _text(self.supplier), _text(str(self.epoch)), _text(self.column)]
-        parts += [len(self.of).to_bytes(2, "big"), *map(_text, self.of), _text(self.scope)]
+        parts = [counted(LABEL_VERSIONS[self.kind]), counted(self.supplier), counted(str(self.epoch)), counted(self.column)]
+        parts += [len(self.of).to_bytes(2, "big"), *map(counted, self.of), counted(self.scope)]
         if self.release is not None:
-            parts.append(_text(self.release))
+            parts.append(counted(self.release))
         return b"".join(parts)
 
 
-def _text(text: str) -> bytes:
+def counted(text: str) -> bytes:
+    """A text after its length in bytes, so that no two sequences of texts give the same bytes."""
     encoded = text.encode()
     return len(encoded).to_bytes(2, "big") + encoded
 
@@ -65,21 +75,23 @@ def column_key(epoch_key: Key, label: TokenLabel) -> bytes:
         label: what the key is bound to.
 
     Returns:
-        32 bytes. The caller keeps them in memory only.
+        32 bytes, or 64 for a reversible token. The caller keeps them in memory only.
 
     Raises:
         ValueError: the epoch key has another length.
     """
     if len(epoch_key) != KEY_BYTES:
         raise ValueError("an epoch key has 32 bytes")
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=label.encoded()).derive(epoch_key)
+    length = SIV_KEY_BYTES if label.kind == "reversible" else KEY_BYTES
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=label.encoded()).derive(epoch_key)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tokens:
-    """n tokens and the first 64 bits of each one's MAC, big-endian.
+    """n tokens, and 64 bits of each by which rows are sorted: of a one-way token the first ones of its MAC, big-endian.
 
-    Ascending `order` is ascending `text`. A null token has order 0.
+    `order` is spread evenly over its range, and ascends wherever `text` does; equal orders may have different texts. A null token
+    has order 0.
     """
 
     text: pa.StringArray

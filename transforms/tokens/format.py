@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from transforms.contract.buffers import Bytes
 from transforms.errors import InvalidInput
+from transforms.policy.model import TokenKind
+from transforms.policy.token_size import BARE_DIGITS, BUCKETS, SHORT_SYMBOLS, TAG_BYTES
 from transforms.tokens.encode import ALPHABET as ALPHABET
 from transforms.tokens.encode import WRITTEN, remainder, write_symbols
 
@@ -24,23 +26,38 @@ SYMBOLS_PATTERN: Final = "[0-9A-HJKMNP-TV-Z]{17}"
 TOKEN_PATTERN: Final = f"[A-Z]{{2,4}}[0-9]+-{SYMBOLS_PATTERN}"
 
 _PREFIX = re.compile(r"[A-Z]{2,4}[0-9]+-")
-_READ = re.compile(r"([A-Z]{2,4})([1-9][0-9]{0,8})-?([0-9A-TV-Z]{17})")
-_LONGEST = 64
+_LENGTHS = (SYMBOLS, SHORT_SYMBOLS, *(-(-(TAG_BYTES + bucket) * 8 // 5) for bucket in BUCKETS))
+# The longest first: without a hyphen the epoch is then as short as it can be.
+_READ = tuple(
+    re.compile(rf"([A-Z]{{2,4}})([1-9][0-9]{{0,8}})([0-9A-TV-Z]{{{length + 1}}})") for length in sorted(_LENGTHS, reverse=True)
+)
+_BARE = re.compile(rf"[0-9]{{{BARE_DIGITS[0]},{BARE_DIGITS[1]}}}")
+_LONGEST = 1024
 _MISREAD = str.maketrans("OIL", "011")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token, read: the policy's prefix, the epoch, and the 16 symbols of its 80 bits."""
+    """One token, read: the policy's prefix, the epoch, and the symbols before the check symbol.
+
+    A bare number has no prefix, epoch 0, and its digits as symbols.
+    """
 
     prefix: str
     epoch: int
     symbols: str
 
     @property
+    def kind(self) -> TokenKind:
+        """What the number of symbols says."""
+        if not self.prefix:
+            return "digits"
+        return {SYMBOLS: "one-way", SHORT_SYMBOLS: "short"}.get(len(self.symbols), "reversible")  # type: ignore[return-value]
+
+    @property
     def text(self) -> str:
         """The token as the columns write it."""
-        return f"{self.prefix}{self.epoch}-{self.symbols}{check_symbol(self.symbols)}"
+        return f"{self.prefix}{self.epoch}-{self.symbols}{check_symbol(self.symbols)}" if self.prefix else self.symbols
 
 
 def check_symbol(symbols: str) -> str:
@@ -52,7 +69,7 @@ def check_symbol(symbols: str) -> str:
 
 
 def parse_token(text: str) -> Token:
-    """Reads a token as people type it: case and hyphens do not matter, o is read as 0, i and l as 1.
+    """Reads a token with a prefix as people type it: case and hyphens do not matter, o is read as 0, i and l as 1.
 
     Raises:
         InvalidInput: the text is no token (`token-malformed`), or it is one with a typing error (`token-mistyped`). The error
@@ -60,14 +77,30 @@ def parse_token(text: str) -> Token:
     """
     typed = text.strip().upper() if text.isascii() and len(text) <= _LONGEST else ""
     head = _PREFIX.match(typed)
+    end = head.end() if head else 0
     # A hyphen behind the epoch says where it ends: without that, one symbol too many would pass for a later epoch.
-    match = _READ.fullmatch((head[0] if head else "") + typed[head.end() if head else 0 :].replace("-", ""))
-    if match is None:
+    rest = typed[end:].replace("-", "")
+    found = [match for pattern in _READ if (match := pattern.fullmatch(typed[:end].removesuffix("-") + rest))]
+    found = [match for match in found if not head or match.start(3) == end - 1]
+    if not found:
         raise InvalidInput("this is not a token", code="token-malformed", hint="a token looks like WC1- and 17 letters and digits")
+    match = found[0]
     body = match[3].translate(_MISREAD)
-    if check_symbol(body[:SYMBOLS]) != body[SYMBOLS]:
+    if check_symbol(body[:-1]) != body[-1]:
         raise InvalidInput("the token is mistyped: its check symbol does not fit", code="token-mistyped", hint="read it once more")
-    return Token(match[1], int(match[2]), body[:SYMBOLS])
+    return Token(match[1], int(match[2]), body[:-1])
+
+
+def parse_number(text: str) -> Token:
+    """Reads a bare number of 6 to 18 digits; hyphens and spaces between them do not matter. It has no check symbol.
+
+    Raises:
+        InvalidInput: the text is no such number (`token-malformed`).
+    """
+    digits = text.strip().replace("-", "").replace(" ", "") if text.isascii() and len(text) <= _LONGEST else ""
+    if not _BARE.fullmatch(digits):
+        raise InvalidInput("this is not a token", code="token-malformed", hint="a bare number has 6 to 18 digits")
+    return Token("", 0, digits)
 
 
 def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.StringArray:
@@ -92,12 +125,21 @@ def format_tokens(prefix: str, macs: Bytes, valid: npt.NDArray[np.bool_]) -> pa.
     texts = np.empty(len(rows), [("head", head.dtype), ("symbols", f"V{WRITTEN}")])
     texts["head"] = np.repeat(head, len(rows))
     write_symbols(texts.view(np.uint8).reshape(len(rows), texts.dtype.itemsize), rows)
-    width = texts.dtype.itemsize
-    if whole:
-        offsets = np.arange(0, (len(rows) + 1) * width, width, dtype=np.int32)
-        return pa.StringArray.from_buffers(len(valid), pa.py_buffer(offsets.data), pa.py_buffer(texts.data))
+    return string_array(texts.view(np.uint8), texts.dtype.itemsize, valid)
+
+
+def string_array(texts: Bytes, width: int, valid: npt.NDArray[np.bool_]) -> pa.StringArray:
+    """Texts of one width as a column.
+
+    Args:
+        texts: the bytes of the texts of all valid rows, in order.
+        width: of each text, in bytes.
+        valid: n booleans; False gives null.
+    """
+    memory = pa.py_buffer(np.ascontiguousarray(texts).data)
+    if valid.all():
+        offsets = np.arange(0, (len(valid) + 1) * width, width, dtype=np.int32)
+        return pa.StringArray.from_buffers(len(valid), pa.py_buffer(offsets.data), memory)
     offsets = np.zeros(len(valid) + 1, np.int32)
     np.cumsum(valid * np.int32(width), out=offsets[1:])
-    return pa.StringArray.from_buffers(
-        len(valid), pa.py_buffer(offsets.data), pa.py_buffer(texts.data), pa.array(valid).buffers()[1]
-    )
+    return pa.StringArray.from_buffers(len(valid), pa.py_buffer(offsets.data), memory, pa.array(valid).buffers()[1])

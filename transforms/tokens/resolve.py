@@ -1,7 +1,8 @@
-"""The way back from tokens to people: make the tokens of the export once more and keep those that were asked for [P11].
+"""The way back from tokens to people [P11]: make the tokens of the export once more, or decrypt those that can be decrypted.
 
-There is no table from tokens to people. Whoever holds the key and the export recomputes, column by column, a batch at a time;
-memory holds the wanted tokens and one batch. Only `pipelines.resolve` may import this module (import-linter holds it to that).
+There is no table from tokens to people. Whoever holds the key and the export recomputes one-way tokens, column by column, a batch
+at a time; memory holds the wanted tokens and one batch. Only `pipelines.resolve` may import this module (import-linter holds it
+to that).
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.keyring.secret import Unshareable
-from transforms.tokens.derive import tokenise
-from transforms.tokens.format import SYMBOLS
+from transforms.policy.token_size import SHORT_DIGITS, SHORT_SYMBOLS, TAG_BYTES
+from transforms.tokens.canonicalise import canonicalise
+from transforms.tokens.column import TokenForm, make_tokens
+from transforms.tokens.ff1 import ff1_decrypt
+from transforms.tokens.format import SYMBOLS, Token
+from transforms.tokens.number import RADIX
+from transforms.tokens.reversible import read_plaintext
+from transforms.tokens.siv import siv_decrypt
+from transforms.tokens.symbols import bytes_of_symbols, symbol_count
 
 SYMBOL_CHARACTERS = SYMBOLS + 1  # the check symbol is among them
 
@@ -25,14 +33,22 @@ SYMBOL_CHARACTERS = SYMBOLS + 1  # the check symbol is among them
 class TokenSource(Unshareable):
     """How the tokens of one column of one supplier and epoch are made; holds the column's key, so it neither travels nor prints."""
 
-    __slots__ = ("column", "epoch", "key", "of", "supplier")
+    __slots__ = ("form", "key")
 
-    def __init__(self, supplier: str, epoch: int, column: str, of: tuple[str, ...], key: bytes) -> None:
-        self.supplier = supplier
-        self.epoch = epoch
-        self.column = column
-        self.of = of
+    def __init__(self, form: TokenForm, key: bytes) -> None:
+        self.form = form
         self.key = key
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What a decrypted token stands for: the person key, and the values of the form's `of` (None for a null one).
+
+    The person key of a reversible token is in its canonical form, the values are as HR wrote them.
+    """
+
+    person: str
+    values: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +60,10 @@ class Found:
 
 
 def find_people(source: TokenSource, person: pa.Array[Any], values: Sequence[pa.Array[Any]], wanted: pa.StringArray) -> Found:
-    """The rows of a batch whose token is wanted.
+    """The rows of a batch whose one-way token is wanted.
 
     Args:
-        source: the column's key.
+        source: of a one-way column.
         person: n person keys, without nulls or blanks.
         values: the n-row source columns, in the policy's order.
         wanted: distinct symbols of tokens: their last 17 characters, in capitals. Prefix and epoch are not compared, so that
@@ -58,8 +74,82 @@ def find_people(source: TokenSource, person: pa.Array[Any], values: Sequence[pa.
 
     Errors: as `transforms.tokens.derive.tokenise`.
     """
-    tokens = tokenise(source.key, f"XX{source.epoch}-", person, values)
-    symbols = pc.utf8_slice_codeunits(tokens.text, -SYMBOL_CHARACTERS)
-    places = pc.index_in(symbols, value_set=wanted)
+    tokens = make_tokens(source.key, source.form, person, values)
+    return _found(pc.utf8_slice_codeunits(tokens.text, -SYMBOL_CHARACTERS), wanted)
+
+
+def find_person_keys(person: pa.Array[Any], wanted: pa.StringArray) -> Found:
+    """The rows of a batch whose person key is wanted.
+
+    Args:
+        person: n person keys, as the export has them.
+        wanted: distinct canonical person keys.
+    """
+    return _found(canonicalise(person), wanted)
+
+
+def open_tokens(source: TokenSource, tokens: Sequence[Token]) -> list[Opened | None]:
+    """Decrypts tokens, each as if it were of this column, whatever its prefix and epoch say.
+
+    Args:
+        source: of a column that is not one-way.
+        tokens: m tokens.
+
+    Returns:
+        For each token what it stands for, or None where it is none of this column: of another kind or size; of a reversible token
+        that does not verify; of a `short` one whose number has more digits than the source's. The digits of a bare number show
+        nothing: it always stands for some number.
+    """
+    form = source.form
+    found: list[Opened | None] = [None] * len(tokens)
+    size = {"reversible": symbol_count(TAG_BYTES + form.size), "short": SHORT_SYMBOLS, "digits": form.size}[form.kind]
+    places = [place for place, token in enumerate(tokens) if token.kind == form.kind and len(token.symbols) == size]
+    symbols = [tokens[place].symbols for place in places]
+    if places:
+        opened = _open_reversible(source, symbols) if form.kind == "reversible" else _open_numbers(source, symbols)
+        for place, one in zip(places, opened, strict=True):
+            found[place] = one
+    return found
+
+
+def _open_reversible(source: TokenSource, symbols: list[str]) -> list[Opened | None]:
+    form = source.form
+    data, whole = bytes_of_symbols(symbols, TAG_BYTES + form.size)
+    plaintexts, genuine = siv_decrypt(source.key, data, form.associated)
+    fields = 1 + len(form.of) - (form.key_at is not None)
+    found: list[Opened | None] = []
+    for plaintext, holds in zip(plaintexts, whole & genuine, strict=True):
+        if not holds:
+            found.append(None)
+            continue
+        person, *values = read_plaintext(plaintext.tobytes(), fields)
+        if form.key_at is not None:
+            values.insert(form.key_at, person)
+        found.append(Opened(person or "", tuple(values)))
+    return found
+
+
+def _open_numbers(source: TokenSource, symbols: list[str]) -> list[Opened | None]:
+    form = source.form
+    if form.kind == "digits":
+        texts, spare, ours = symbols, 0, [True] * len(symbols)
+    else:
+        data, _ = bytes_of_symbols(symbols, SHORT_SYMBOLS * 5 // 8)
+        numbers = [int.from_bytes(row.tobytes(), "big") for row in data]
+        # Eight symbols can say more than twelve digits can; such a token is none of ours, and is opened as zero to keep its place.
+        ours = [number < RADIX**SHORT_DIGITS for number in numbers]
+        texts = [f"{number if one else 0:0{SHORT_DIGITS}}" for number, one in zip(numbers, ours, strict=True)]
+        spare = SHORT_DIGITS - form.size
+    numerals = np.frombuffer("".join(texts).encode(), np.uint8).reshape(len(texts), -1) - np.uint8(ord("0"))
+    plain = ff1_decrypt(source.key, form.tweak, RADIX, numerals)
+    found: list[Opened | None] = []
+    for one, row in zip(ours, plain, strict=True):
+        number = "".join(map(str, row[spare:].tolist()))
+        found.append(Opened(number, (number,)) if one and not row[:spare].any() else None)
+    return found
+
+
+def _found(texts: pa.Array[Any], wanted: pa.StringArray) -> Found:
+    places = pc.index_in(texts, value_set=wanted)
     rows = np.flatnonzero(np.asarray(places.is_valid()))
     return Found(np.asarray(places.drop_null(), np.int64), rows)
