@@ -25,12 +25,12 @@ from transforms.contract.load import load_contract
 from transforms.contract.model import Classification, Column, Contract
 from transforms.contract.places import row_ref
 from transforms.errors import Refused
-from transforms.leaks import CheckedRelease, ExportMatcher, OrderSample, ReleaseScan, judge, scan_release
+from transforms.leaks import CheckedRelease, ExportMatcher, IssuedNumbers, OrderSample, ReleaseScan, judge, scan_release
 from transforms.photos.archive import write_archives
 from transforms.photos.minimise import minimise
 from transforms.photos.model import PrintSpec
 from transforms.policy.load import load_policies
-from transforms.policy.model import KeepColumn, Policy
+from transforms.policy.model import KeepColumn, Policy, TokenColumn, TokenKind
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = date(2026, 11, 23)
@@ -99,6 +99,9 @@ class Night:
         order = OrderSample(self.area, self.policy, self.contract)
         matcher, order = pickle.loads(pickle.dumps((matcher, order)))  # noqa: S301
         batches = self.export.to_batches(max_chunksize=BATCH_ROWS)
+        numbers = IssuedNumbers(self.area, scan, self.contract) if scan.numbers else None
+        for batch in batches if numbers else ():
+            numbers.look(batch)
         return judge(
             scan,
             self.policy,
@@ -106,6 +109,7 @@ class Night:
             order=order,
             collected=[order.collect(batch) for batch in reversed(batches)],
             unreadable_rows=self.unreadable,
+            numbers=numbers,
             others=others,
         )
 
@@ -165,7 +169,8 @@ def stage(
     )
     selection = select(batch, contract, policy)
     rows = batch.filter(pa.array(selection.candidates))
-    keys = {token.name: bytes([key + index] * 32) for index, token in enumerate(policy.tokens)}
+    lengths = {"reversible": 64}
+    keys = {token.name: bytes([key + index] * lengths.get(token.kind, 32)) for index, token in enumerate(policy.tokens)}
     view = project(rows, contract, policy, epoch=epoch, column_keys=keys)
     spill = pa.Table.from_batches([spill_batch(view, rows.column("row_ref"), contract, policy)])
     shard = sort_shard(spill, tie_break(policy))
@@ -217,9 +222,18 @@ def policies() -> dict[str, Policy]:
     roster = found["shift-rostering"]
     locker = KeepColumn("locker", why="where kit is kept")
     found["lockers"] = replace(roster, supplier="lockers", token_prefix="LK", columns=(*roster.columns, locker))
+    for kind in ("reversible", "digits", "short"):
+        found[kind] = with_first_token(roster, kind)
     found["parquet"] = replace(found["lockers"], supplier="parquet", token_prefix="PQ", delivery_format="parquet")
     found["zipped"] = replace(found["card-printer"], supplier="zipped", token_prefix="ZP", photo_delivery="zip")
     return found
+
+
+def with_first_token(policy: Policy, kind: TokenKind) -> Policy:
+    """A policy for a supplier called like a kind of token, whose first token is of it."""
+    first = TokenColumn("person_token", ("pay_number",), "stands for the person", kind=kind)
+    prefix = {"reversible": "RE", "digits": "DG", "short": "SH"}[kind]
+    return replace(policy, supplier=kind, token_prefix=prefix, columns=(first, *policy.columns[1:]))
 
 
 @pytest.fixture(scope="session")
@@ -248,14 +262,21 @@ def night(tmp_path: Path, contract: Contract, policies: dict[str, Policy], portr
         key: int | None = None,
         cells: dict[str, list[str]] | None = None,
         epoch: int = 1,
+        digits: int = 8,
+        as_supplier: str = "",
     ) -> Night:
         policy = policies[supplier] if isinstance(supplier, str) else supplier
+        seed = sorted(policies).index(policy.supplier) * 8 + 1 if key is None else key
+        if as_supplier:
+            policy = replace(policy, supplier=as_supplier, token_prefix="ZZ")
+        pay_number = replace(contract.column("pay_number"), pattern=f"[0-9]{{{digits}}}")
+        columns = tuple(pay_number if column.name == "pay_number" else column for column in contract.columns)
+        promised = replace(contract, columns=columns)
         table = make_export(contract, people)
         for name, values in (cells or {}).items():
             column = pa.array([values[row % len(values)] for row in range(people)], pa.string())
             table = table.set_column(table.schema.get_field_index(name), name, column)
-        seed = sorted(policies).index(policy.supplier) * 8 + 1 if key is None else key
-        return stage(tmp_path / policy.supplier, policy, contract, table, portrait, key=seed, epoch=epoch)
+        return stage(tmp_path / policy.supplier, policy, promised, table, portrait, key=seed, epoch=epoch)
 
     umask = os.umask(0o077)
     yield make

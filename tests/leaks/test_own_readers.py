@@ -18,6 +18,7 @@ from transforms.leaks.csv_table import CsvTable
 from transforms.leaks.findings import Finding
 from transforms.leaks.jpeg import PhotoReader
 from transforms.leaks.matcher import Match, add_matches
+from transforms.leaks.shapes import Shape
 from transforms.leaks.thrift import ThriftError, ThriftReader
 from transforms.leaks.tokens import is_token
 from transforms.leaks.words import Words
@@ -62,7 +63,7 @@ def test_the_token_reader_accepts_what_the_token_writer_writes(macs: list[bytes]
     head = f"WC{epoch}-"
     rows = np.frombuffer(b"".join(macs), np.uint8).reshape(-1, 16)
     tokens = format_tokens(head, rows, np.ones(len(macs), np.bool_)).to_pylist()
-    assert all(is_token(token, head) for token in tokens)
+    assert all(is_token(token, Shape("one-way", head, 16)) for token in tokens)
 
 
 @given(st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=17, max_size=17))
@@ -72,7 +73,7 @@ def test_the_token_reader_and_the_products_parser_agree_on_every_text(symbols: s
         accepted = True
     except InvalidInput:
         accepted = False
-    assert is_token(f"WC1-{symbols}", "WC1-") == accepted
+    assert is_token(f"WC1-{symbols}", Shape("one-way", "WC1-", 16)) == accepted
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)

@@ -1,11 +1,13 @@
 """Detectors and verdict over decoded release bytes; shares no code with what it checks.
 
-For each supplier: `scan_release` reads the staged view and holds it to a closed world; an `ExportMatcher` and an `OrderSample` see
-every batch of the export; `judge` takes all of it and returns the proof, or raises.
+For each supplier: `scan_release` reads the staged view and holds it to a closed world; an `ExportMatcher` and an `OrderSample`
+see every batch of the export, and `IssuedNumbers` where a view has bare numbers; `judge` takes all of it and returns the proof,
+or raises.
 """
 
 from transforms.leaks.findings import Finding, Outcome
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
+from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
 from transforms.leaks.scan import ReleaseScan, scan_release
 from transforms.leaks.verdict import CheckedRelease, judge
@@ -14,6 +16,7 @@ __all__ = [
     "CheckedRelease",
     "ExportMatcher",
     "Finding",
+    "IssuedNumbers",
     "Match",
     "OrderSample",
     "Outcome",

@@ -12,15 +12,18 @@ import pyarrow.compute as pc
 
 from transforms.contract.model import Column, Contract
 from transforms.leaks.findings import Check
+from transforms.leaks.shapes import Shape
 from transforms.leaks.strings import Positions, Strings, among, equals, matches, present
 from transforms.leaks.tokens import (
     RowOrder,
+    Sketch,
     TokenBlock,
     TokenCheckSymbol,
     TokenPrefix,
     TokenRepeats,
     TokenShape,
     TokenUniformity,
+    numbers_in,
     read_tokens,
 )
 from transforms.leaks.words import Words
@@ -85,10 +88,9 @@ class PhotoCells(Check):
 class TokenCells:
     """All checks of one token column."""
 
-    def __init__(self, column: TokenColumn, place: str, head: str, rows: int, *, first: bool, required: bool, words: Words) -> None:
-        self.name = column.name
+    def __init__(self, shape: Shape, place: str, rows: int, *, first: bool, required: bool, words: Words) -> None:
+        self.shape = shape
         self._place = place
-        self._head = head
         self._words = words
         self._required = required
         self._first = first
@@ -99,6 +101,7 @@ class TokenCells:
         self._order = RowOrder()
         self._repeats = TokenRepeats()
         self._uniformity = TokenUniformity(rows)
+        self._numbers: list[npt.NDArray[np.uint64]] = []
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -108,7 +111,7 @@ class TokenCells:
 
     def see(self, cells: Strings, first_row: int) -> TokenBlock:
         """Looks at the column's cells in some rows."""
-        block = read_tokens(cells, self._head, first_row)
+        block = read_tokens(cells, self.shape, first_row)
         self._missing.examine(len(cells))
         if self._required and block.nulls.size:
             self._missing.found(f"{self._place} row {block.row(block.nulls[0])}", block.nulls.size)
@@ -118,16 +121,22 @@ class TokenCells:
             self._order.see(block, self._place)
         self._repeats.see(block)
         self._uniformity.see(block)
+        if self.shape.bare:
+            self._numbers.append(numbers_in(block))
         return block
 
     def prints(self) -> npt.NDArray[np.uint64]:
         """The fingerprints of all tokens of the column."""
         return self._repeats.prints()
 
-    def close(self) -> npt.NDArray[np.uint64]:
+    def numbers(self) -> npt.NDArray[np.uint64]:
+        """The bare numbers of the column, row by row; empty for a column of others."""
+        return np.concatenate([np.zeros(0, np.uint64), *self._numbers])
+
+    def close(self) -> Sketch:
         """Ends the checks that need the whole column; returns its sketch."""
         self._uniformity.close(self._place)
-        return self._repeats.close(self._place)
+        return Sketch(self._repeats.close(self._place), len(self.prints()), self.shape.domain)
 
 
 class LabelCells:

@@ -21,9 +21,12 @@ import pyarrow.csv as pa_csv
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from transforms.contract.model import Contract
 from transforms.leaks.cells import TokenCells
+from transforms.leaks.chance import too_many
 from transforms.leaks.claims import Claims
 from transforms.leaks.findings import Check
+from transforms.leaks.shapes import shape_of
 from transforms.leaks.words import Words
 from transforms.policy.model import Policy, TokenColumn
 
@@ -32,7 +35,6 @@ _CSV_HEADER: Final = b"column,old_token,new_token\n"
 _CHUNK: Final = 1 << 20
 _TAG: Final = 16
 _WRAPPED: Final = 80
-_TOKEN_SYMBOLS: Final = 17
 _LONGEST_HEADER: Final = 1 << 16
 _COMMITMENT: Final = re.compile("[0-9a-f]{64}")
 # A value that begins like a number or holds a quote is no token; as text it stays what it is, and fails as one.
@@ -81,8 +83,11 @@ def continuity_name(policy: Policy, claims: Claims) -> str | None:
 class ContinuityReader:
     """Reads the map of one release; memory is a chunk, and a fingerprint of eight bytes a token."""
 
-    def __init__(self, policy: Policy, claims: Claims, words: Words, key: Callable[[bytes], bytes] | None) -> None:
+    def __init__(
+        self, policy: Policy, contract: Contract, claims: Claims, words: Words, key: Callable[[bytes], bytes] | None
+    ) -> None:
         self._policy = policy
+        self._contract = contract
         self._claims = claims
         self._words = words
         self._key = key
@@ -146,8 +151,8 @@ class ContinuityReader:
     def _side(self, token: TokenColumn, epoch: int) -> TokenCells:
         place = f"{self._name} column {token.name}, epoch {epoch}"
         ordered = epoch == self._claims.epoch
-        head = f"{self._policy.token_prefix}{epoch}-"
-        return TokenCells(token, place, head, self._claims.rows, first=ordered, required=True, words=self._words)
+        shape = shape_of(token, self._policy, self._contract, epoch)
+        return TokenCells(shape, place, self._claims.rows, first=ordered, required=True, words=self._words)
 
     def _check_header(self, line: bytes) -> None:
         self._header.examine()
@@ -250,8 +255,8 @@ class ContinuityReader:
 
     def _close(self, content: int, sealed: int, released: Mapping[str, npt.NDArray[np.uint64]]) -> None:
         self._size.examine(2)
-        tokens = sum(len(f"{self._policy.token_prefix}{epoch}-") + _TOKEN_SYMBOLS for epoch in self._epochs)
-        expected = len(_CSV_HEADER) + sum(self._claims.rows * (len(name) + tokens + 3) for name in self._cells)
+        pairs = {name: sum(side.shape.width for side in sides) for name, sides in self._cells.items()}
+        expected = len(_CSV_HEADER) + sum(self._claims.rows * (len(name) + pair + 3) for name, pair in pairs.items())
         if content != expected or sealed != expected + _TAG * -(-expected // _CHUNK):
             self._size.found(self._name)
         for name, (old, new) in self._cells.items():
@@ -259,7 +264,8 @@ class ContinuityReader:
             wanted = np.sort(released.get(name, np.zeros(0, np.uint64)))
             if not np.array_equal(np.sort(new.prints()), wanted):
                 self._tokens.found(f"{self._name} column {name}")
-            if np.intersect1d(old.prints(), new.prints()).size:
+            by_chance = old.prints().size * new.prints().size / old.shape.domain if old.shape.domain else 0
+            if too_many(int(np.intersect1d(old.prints(), new.prints()).size), by_chance):
                 self._tokens.found(f"{self._name} column {name}, the same under both keys")
             old.close()
             new.close()

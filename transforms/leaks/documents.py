@@ -14,6 +14,7 @@ from typing import Any
 from transforms.contract.model import Contract
 from transforms.leaks.cells import labels_of
 from transforms.leaks.findings import Check
+from transforms.leaks.shapes import shape_of
 from transforms.leaks.words import Words, pieces
 from transforms.policy.model import GeneraliseColumn, KeepColumn, Policy, TokenColumn
 
@@ -22,7 +23,6 @@ SCHEMA = "people.schema.json"
 
 # The signature scheme, which every README names; its digits must not be taken for a pay number that happens to be 25519.
 _OWN_NUMBER = "Ed25519"
-_SYMBOLS = "[0-9A-HJKMNP-TV-Z]{17}"
 
 
 class ReadmeText(Check):
@@ -110,12 +110,12 @@ def check_schema(data: bytes, policy: Policy, contract: Contract, readme: str, w
 
 def _expected_fields(policy: Policy, contract: Contract) -> list[dict[str, Any]]:
     """Each field's name, type, description (None: any sentence that the caller knows) and constraints."""
-    token = f"^{policy.token_prefix}[0-9]+-{_SYMBOLS}$"
+    patterns = {token.name: _token_pattern(token, policy, contract) for token in policy.tokens}
     fields: list[dict[str, Any]] = []
     for column in policy.columns:
         constraints: dict[str, Any]
         if isinstance(column, TokenColumn):
-            constraints = {"pattern": token, "unique": True}
+            constraints = {"pattern": patterns[column.name], "unique": True}
             required = any(contract.column(name).required for name in column.of)
         else:
             labels = labels_of(column, contract)
@@ -125,9 +125,16 @@ def _expected_fields(policy: Policy, contract: Contract) -> list[dict[str, Any]]
             constraints["required"] = True
         fields.append({"name": column.name, "type": "string", "description": column.why, "constraints": constraints})
     if policy.photo:
-        constraints = {"pattern": token.replace("$", r"\.jpg$"), "unique": True}
+        constraints = {"pattern": patterns[policy.photo.name].replace("$", r"\.jpg$"), "unique": True}
         fields.append({"name": "photo", "type": "string", "description": None, "constraints": constraints})
     return fields
+
+
+def _token_pattern(column: TokenColumn, policy: Policy, contract: Contract) -> str:
+    """An expression for the tokens of a column, of any epoch."""
+    shape = shape_of(column, policy, contract, epoch=1)
+    head = "" if shape.bare else f"{policy.token_prefix}[0-9]+-"
+    return f"^{head}{shape.symbols_pattern}$"
 
 
 def _pattern(column: KeepColumn | GeneraliseColumn, contract: Contract) -> str:

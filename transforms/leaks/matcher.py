@@ -16,7 +16,7 @@ from transforms.contract.model import Classification, Contract
 from transforms.leaks.findings import Finding
 from transforms.leaks.scan import ReleaseScan
 from transforms.leaks.strings import Strings, begins, contains, keep, lengths, matches, replace
-from transforms.leaks.tokens import BODY, is_token
+from transforms.leaks.tokens import is_token
 from transforms.leaks.words import SHORTEST_NAME, SHORTEST_NUMBER, normalise
 
 RAW_VALUE = "raw-value"
@@ -46,7 +46,8 @@ class ExportMatcher:
         self._columns = tuple(column.name for column in contract.columns if column.classification in SEARCHED)
         self._words = pa.array(list(scan.words), pa.string())
         self._places = tuple(scan.words.values())
-        self._head = scan.head
+        # A bare number looks like any other: those are compared by `transforms.leaks.numbers`.
+        self._shapes = tuple({shape for shape in scan.shapes.values() if not shape.bare})
 
     def __repr__(self) -> str:
         return f"ExportMatcher({len(self._places)} words)"
@@ -78,11 +79,13 @@ class ExportMatcher:
             counts[place] = counts.get(place, 0) + int(count)
 
     def _lookalikes(self, values: Strings) -> set[str]:
-        width = lengths(values) == len(self._head) + BODY + 1
-        if not width.any():
-            return set()
-        candidates = keep(values, width & begins(values, self._head)).unique().to_pylist()
-        return {value for value in map(str, candidates) if is_token(value, self._head)}
+        found: set[str] = set()
+        for shape in self._shapes:
+            width = lengths(values) == shape.width
+            if width.any():
+                candidates = keep(values, width & begins(values, shape.head)).unique().to_pylist()
+                found |= {value for value in map(str, candidates) if is_token(value, shape)}
+        return found
 
 
 def add_matches(matches: Iterable[Match]) -> Match:

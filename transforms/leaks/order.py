@@ -71,7 +71,7 @@ class OrderSample:
         self._where = dict(policy.where)
         self._protected = contract.protected_column
         self._columns = tuple(column.name for column in contract.columns)
-        refs = _load(area)
+        refs = load_order(area)
         self.rows = len(refs)
         positions = np.arange(0, self.rows, max(1, -(-self.rows // _SAMPLE)))
         by_ref = np.argsort(refs[positions], kind="stable")
@@ -139,7 +139,7 @@ class OrderSample:
         check = ProtectedRows()
         refs = table.filter(table.column(_PROTECTED)).column(_ROW_REF).to_numpy()
         check.examine(refs.size)
-        if released := int(np.isin(refs, _load(self._area)).sum()):
+        if released := int(np.isin(refs, load_order(self._area)).sum()):
             check.found(f"{ORDER_FILE}, all rows", released)
         return check
 
@@ -159,7 +159,12 @@ class OrderSample:
                 check.found(f"row order against {name.removeprefix('key ')}")
 
 
-def _load(area: Path) -> npt.NDArray[np.int64]:
+def load_order(area: Path) -> npt.NDArray[np.int64]:
+    """The places of a view's rows in the export, in the view's order.
+
+    Raises:
+        Refused: code `stage-malformed` if `order.npy` is not a list of int64.
+    """
     try:
         refs = np.load(area / ORDER_FILE, mmap_mode="r", allow_pickle=False)
         if refs.dtype != np.int64 or refs.ndim != 1:

@@ -24,9 +24,10 @@ from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
 from transforms.leaks.jpeg import PhotoReader
 from transforms.leaks.listing import PHOTOS, FileLister, Listing, MissingFiles, open_plain
 from transforms.leaks.parquet_table import ParquetTable
+from transforms.leaks.shapes import Shape, shape_of
 from transforms.leaks.strings import among
 from transforms.leaks.table import Chunk, UnreadableTable
-from transforms.leaks.tokens import fingerprints, is_token, token_bodies
+from transforms.leaks.tokens import Sketch, fingerprints, is_token, token_bodies
 from transforms.leaks.words import Words
 from transforms.policy.model import Policy, TokenColumn
 
@@ -57,21 +58,23 @@ class ReleaseScan:
     """What one staged view holds, as read; small, and can be pickled.
 
     `words` are the forms of all text that policy and contract do not explain, each with the place where it was first seen; empty
-    for a clean view without pattern columns. `head` is what every token of the view starts with. `sketches` are, for each token
-    column, the smallest fingerprints of its tokens. `files` are path, size and SHA-256 of every file in the order of paths.
+    for a clean view without pattern columns. `shapes` say what the tokens of each token column look like, `sketches` sample them,
+    `numbers` are the bare numbers of columns that have such, row by row. `files` are path, size and SHA-256 of every file in the
+    order of paths.
     """
 
     area: str
     supplier: str
     date: date
-    head: str
+    shapes: Mapping[str, Shape]
     claims: Claims
     rows: int
     files: tuple[FileDigest, ...]
     findings: tuple[Finding, ...]
     outcomes: tuple[Outcome, ...]
     words: Mapping[str, str] = field(repr=False)
-    sketches: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
+    sketches: Mapping[str, Sketch] = field(repr=False)
+    numbers: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
 
 def scan_release(
@@ -79,7 +82,7 @@ def scan_release(
 ) -> ReleaseScan:
     """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
 
-    Memory is flat but for a fingerprint of eight bytes a token and the digests of photos.
+    Memory is flat but for a fingerprint of eight bytes a token, as much for a bare number, and the digests of photos.
 
     Args:
         area: the directory that holds `release/` and `stage.json`.
@@ -128,7 +131,7 @@ class _Scanner:
         self._readme = readme
         self._map_key = map_key
         self._claims = read_claims(area, policy.supplier, day)
-        self._head = f"{policy.token_prefix}{self._claims.epoch}-"
+        self._shapes = {token.name: shape_of(token, policy, contract, self._claims.epoch) for token in policy.tokens}
         self._table = _table_name(policy)
         self._words = Words()
         self._checks: list[Check] = [self._words.full, self._words.vetting]
@@ -165,11 +168,12 @@ class _Scanner:
             if column is not None:
                 column.close()
         sketches = {name: cells.close() for name, cells in self._tokens.items()}
+        bare = {name: cells.numbers() for name, cells in self._tokens.items() if cells.shape.bare}
         return ReleaseScan(
             area=str(self._area),
             supplier=self._policy.supplier,
             date=self._day,
-            head=self._head,
+            shapes=self._shapes,
             claims=self._claims,
             rows=self._rows,
             files=files,
@@ -177,10 +181,12 @@ class _Scanner:
             outcomes=add_outcomes(check.outcome() for check in self._checks),
             words=dict(self._words.places),
             sketches=sketches,
+            numbers=bare,
         )
 
     def _is_photo_name(self, name: str) -> bool:
-        return name.endswith(_JPG) and is_token(name.removesuffix(_JPG), self._head)
+        naming = self._policy.photo.name if self._policy.photo else ""
+        return name.endswith(_JPG) and is_token(name.removesuffix(_JPG), self._shapes[naming])
 
     def _is_archive_name(self, name: str) -> bool:
         return ARCHIVE_NAME.fullmatch(name) is not None
@@ -253,7 +259,7 @@ class _Scanner:
         """After the table: the map's new tokens must be the table's."""
         if name is None or name not in listing.files:
             return
-        reader = ContinuityReader(self._policy, self._claims, self._words, self._map_key)
+        reader = ContinuityReader(self._policy, self._contract, self._claims, self._words, self._map_key)
         with open_plain(listing.root / name) as source:
             size, digest = reader.read(source, {column: cells.prints() for column, cells in self._tokens.items()})
         self._checks += reader.checks
@@ -265,7 +271,8 @@ class _Scanner:
             if isinstance(column, TokenColumn):
                 first = column is self._policy.sort_token
                 required = first or any(self._contract.column(name).required for name in column.of)
-                cells = TokenCells(column, place, self._head, self._claims.rows, first=first, required=required, words=self._words)
+                shape = self._shapes[column.name]
+                cells = TokenCells(shape, place, self._claims.rows, first=first, required=required, words=self._words)
                 self._tokens[column.name] = cells
                 self._others.append(None)
                 self._checks += cells.checks
@@ -296,7 +303,7 @@ class _Scanner:
         check = PhotoMatch()
         self._checks.append(check)
         rows = self._tokens[naming].prints()
-        photos = fingerprints(token_bodies([name.removesuffix(_JPG) for name in self._photos]))
+        photos = fingerprints(token_bodies([name.removesuffix(_JPG) for name in self._photos], self._shapes[naming]))
         check.examine(rows.size + photos.size)
         if missing := int(np.setdiff1d(rows, photos).size):
             check.found(f"{self._table} rows without a photo", missing)
