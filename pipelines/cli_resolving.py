@@ -123,7 +123,8 @@ def _hours(text: str) -> int:
 
 def _resolve(options: argparse.Namespace, now: Now) -> Summary:
     from pipelines.audit.record import Purpose
-    from pipelines.resolve import Question, inquiry_of, resolve
+    from pipelines.resolution import Question
+    from pipelines.resolve import inquiry_of, resolve
 
     _warn()
     values = Defaults(options)

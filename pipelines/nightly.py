@@ -53,7 +53,7 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
         with _wiped_at_end(settings, staged.terms, staging):
             clean = verify(settings, staged.terms, staging, Watch(report), clock)
             published = _publish(settings, staged.terms, clean, clock)
-    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *own), staged)
+    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *_gate_notices(clean), *own), staged)
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -75,7 +75,11 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
             write_proof(release, signer)
     reports = {supplier: release.report for supplier, release in clean.items()}
     checks = {supplier: list(release.checks) for supplier, release in clean.items()}
-    return {"outcome": "verified", **_summary(settings, terms, reports, {}, terms.notices), "checks": checks}
+    return {
+        "outcome": "verified",
+        **_summary(settings, terms, reports, {}, (*terms.notices, *_gate_notices(clean))),
+        "checks": checks,
+    }
 
 
 def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -89,7 +93,11 @@ def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
             published = _publish(settings, terms, clean, clock)
         _wipe(settings, terms, staging)
     reports = {supplier: release.report for supplier, release in clean.items()}
-    return _summary(settings, terms, reports, published, (*terms.notices, *own))
+    return _summary(settings, terms, reports, published, (*terms.notices, *_gate_notices(clean), *own))
+
+
+def _gate_notices(clean: Mapping[str, CleanRelease]) -> tuple[str, ...]:
+    return tuple(notice for release in clean.values() for notice in release.notices)
 
 
 def _own_key_notices(settings: Settings, clock: Clock) -> tuple[str, ...]:

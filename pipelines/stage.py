@@ -33,7 +33,7 @@ from transforms.keyring.open import open_keyset, open_verification_keys
 from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.faces import can_find_faces
 from transforms.photos.mark import MARK_VERSION
-from transforms.policy.model import Policy
+from transforms.policy.model import ALGORITHMS, Policy
 from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
 from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
@@ -46,6 +46,7 @@ from transforms.steps.tally import Tally
 from transforms.steps.write_result import WriteResult
 from transforms.tokens.canonicalise import CANON_VERSION, UNICODE_VERSION
 from transforms.tokens.check import self_test
+from transforms.tokens.check_kinds import self_test_kinds
 from transforms.tokens.release_id import release_id
 
 _SOFTWARE = ("supplier-views", "apache-beam", "cryptography", "numpy", "pillow", "pyarrow")
@@ -79,6 +80,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         StoreUnavailable: a disk is full or cannot be written.
     """
     self_test()
+    self_test_kinds()
     terms = read_terms(settings)
     if any(policy.photo for policy in terms.policies):
         if settings.photos is None:
@@ -157,7 +159,7 @@ class _Job:
         if self.maps:  # so rarely that every other night's graph is better without
             pieces = checked.accepted | "Map continuity" >> MapContinuity(self.contract, self.maps, keys, self.day, self.attempts)
             counts = {PIECES: pieces, COUNTS: counts} | "Write continuity" >> WriteContinuity(
-                self.maps, directories, keys, self.day
+                self.contract, self.maps, directories, keys, self.day
             )
         rules = broken | "Quarantine" >> WriteQuarantine(str(self.quarantine), self.sources)
         tallies = (read.tallies, checked.tallies, repeated.tallies) | "All tallies" >> beam.Flatten()
@@ -259,7 +261,7 @@ def _write_reports(
             rows=counts["released"],
             tokens=TokenScheme(
                 format="1",
-                algorithm="AES-256-CMAC",
+                algorithms={token.name: ALGORITHMS[token.kind] for token in policy.tokens},
                 canonicalisation=str(CANON_VERSION),
                 unicode=UNICODE_VERSION,
                 epoch=task.epoch,

@@ -39,7 +39,9 @@ from transforms.keyring.resolving import ResolvingKeys, open_resolving_keys
 from transforms.policy.model import Policy, TokenColumn
 from transforms.tokens.canonicalise import canonical_text
 from transforms.tokens.check import self_test
-from transforms.tokens.derive import TokenLabel, column_key, tokenise
+from transforms.tokens.check_kinds import self_test_kinds
+from transforms.tokens.column import form_of, label_of, make_tokens
+from transforms.tokens.derive import column_key
 
 _PEOPLE = ("people.csv", "people.parquet")
 
@@ -142,6 +144,7 @@ def find_subject(
     """
     harden_process()
     self_test()
+    self_test_kinds()
     inquiry = subject_inquiry(question)
     signer = open_signing_key(places.keys, now)
     public_keys = open_verification_keys(places.keys, now)
@@ -216,31 +219,33 @@ class _Search:
             record.release_id, tokens, terms.purpose, terms.delete_by,
         )  # fmt: skip
 
-    def _tokens(self, policy: Policy, keys: ResolvingKeys, epoch: int, release: str) -> pa.StringArray:
+    def _tokens(self, policy: Policy, keys: ResolvingKeys, epoch: int, release: str) -> Mapping[str, pa.StringArray]:
         """The tokens of the person key alone, of which every policy has one: they find the person whatever their name was then."""
         key_alone = (self._contract.person_key,)
-        return pa.concat_arrays(
-            [self._made(column, policy, keys, epoch, release) for column in policy.tokens if column.of == key_alone]
-        )
+        return {c.name: self._made(c, policy, keys, epoch, release) for c in policy.tokens if c.of == key_alone}
 
     def _made(self, column: TokenColumn, policy: Policy, keys: ResolvingKeys, epoch: int, release: str) -> pa.StringArray:
-        in_release = release if column.scope == "transaction" else None
-        label = TokenLabel(policy.supplier, epoch, column.name, column.of, column.scope, in_release)
-        key = column_key(keys.key(epoch).reveal(), label)
+        key = column_key(keys.key(epoch).reveal(), label_of(policy, column, epoch, release))
         person = pa.array([self._person], pa.string())
-        return tokenise(key, f"{policy.token_prefix}{epoch}-", person, [person]).text
+        try:
+            return make_tokens(key, form_of(policy, self._contract, column, epoch), person, [person]).text
+        except ExportError:  # a number of another length than the contract's, or one too long: no token ever stood for it
+            return pa.array([], pa.string())
 
 
-def _row_with(directory: Path, manifest: Manifest, wanted: pa.StringArray) -> Mapping[str, str] | None:
-    """The tokens of the row that holds one of the wanted, by column; None if no row does."""
+def _row_with(directory: Path, manifest: Manifest, wanted: Mapping[str, pa.StringArray]) -> Mapping[str, str] | None:
+    """The tokens of the row that holds one of those wanted in its column; None if no row does.
+
+    A bare number of one column may be somebody else's in another.
+    """
     columns = [column.name for column in manifest.terms.columns if column.action == "token"]
     (name,) = (subject.name for subject in manifest.subjects if subject.name in _PEOPLE)
     signed = tuple(subject for subject in manifest.subjects if subject.name == name)
     if subjects_of(hash_files(directory, (name,))) != signed:
         raise _altered(directory)
     for batch in _batches(directory / name, columns):
-        for column in columns:
-            rows = pc.indices_nonzero(pc.is_in(batch.column(column), value_set=wanted))
+        for column in wanted.keys() & set(columns):
+            rows = pc.indices_nonzero(pc.is_in(batch.column(column), value_set=wanted[column]))
             if len(rows):
                 found = batch.take(rows.slice(0, 1)).to_pylist()[0]
                 return {each: found[each] for each in columns if found[each]}

@@ -22,6 +22,7 @@ from transforms.export.block import Block, gather
 from transforms.export.sources import Source, open_reader
 from transforms.keyring.open import open_keyset
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
+from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
 from transforms.leaks.scan import ReleaseScan, scan_release
 from transforms.leaks.verdict import judge
@@ -83,6 +84,7 @@ class _Gate:
         self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
+        self._numbers = IssuedNumbers(self._area.root, self.scan, terms.contract) if self.scan.numbers else None
         self._match = Match(0)
         self._collected: list[pa.RecordBatch] = []
 
@@ -94,6 +96,8 @@ class _Gate:
     def look(self, rows: pa.RecordBatch) -> None:
         self._match = add_matches((self._match, self._matcher.match(rows)))
         self._collected.append(self._order.collect(rows))
+        if self._numbers is not None:
+            self._numbers.look(rows)
 
     def verdict(self, unreadable: int, scans: list[ReleaseScan]) -> CleanRelease:
         checked = judge(
@@ -103,9 +107,10 @@ class _Gate:
             order=self._order,
             collected=self._collected,
             unreadable_rows=unreadable,
+            numbers=self._numbers,
             others=scans,
         )
-        return attest(self._area, checked.files, [check.rule for check in checked.checks])
+        return attest(self._area, checked.files, [check.rule for check in checked.checks], checked.overlaps)
 
 
 def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:

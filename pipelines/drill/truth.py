@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from pipelines.drill.loot import Haul, Ints, Text, clean, joined, picked, places
 from pipelines.inputs import find_sources, open_binary
-from transforms.columns.view import token_start
 from transforms.contract.model import Contract
 from transforms.contract.rows import RowChecker
 from transforms.errors import Refused
@@ -91,12 +90,20 @@ def rows_behind(haul: Haul, policy: Policy, people: pa.Table, person_key: str, k
     """The export's row of each row of a release, by making its tokens once more.
 
     Raises:
-        Refused: code `drill-other-export` if a token is no person's of this export.
+        Refused: code `drill-other-export` if a token is no person's of this export, `drill-token-kind` if the first token is not a
+            one-way one, which the drill does not make.
         KeyUnavailable: the release's key cannot be opened any more.
     """
     if haul.rows == 0:
         return np.empty(0, np.int64)
     token = policy.sort_token
+    if token.kind != "one-way":
+        raise Refused(
+            "the drill knows one-way tokens alone",
+            place=f"{policy.supplier} {token.name}",
+            hint="leave this supplier out",
+            code="drill-token-kind",
+        )
     shown = haul.column(token.name)
     epoch = parse_token(str(shown[0])).epoch
     label = TokenLabel(
@@ -105,7 +112,7 @@ def rows_behind(haul: Haul, policy: Policy, people: pa.Table, person_key: str, k
     person = people.column(person_key).combine_chunks()
     with open_resolving_keys(keys, policy.supplier, today) as opened:
         key = column_key(opened.key(epoch).reveal(), label)
-        tokens = tokenise(key, token_start(policy, epoch), person, [person])
+        tokens = tokenise(key, f"{policy.token_prefix}{epoch}-", person, [person])
     rows = places(shown, tokens.text)
     if (rows < 0).any():
         raise Refused(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass
+from types import MappingProxyType
 
 from pipelines.release.dsse import Signer, open_envelope, sign_envelope
 from pipelines.release.files import ReleaseFile, hash_files, is_release_path, list_tree, read_file, replace
@@ -28,6 +29,9 @@ _SEAL = object()
 class CleanRelease:
     """A staged view without a leak: its report, its files in the order of their names, and the checks that it passed.
 
+    `overlaps` counts, for each column of bare numbers, those that equal a number which was really issued [C8]; suppliers never
+    see it.
+
     Made by `attest` and `load_clean_release` alone; any other way raises InternalError.
     """
 
@@ -35,7 +39,21 @@ class CleanRelease:
     report: StageReport
     files: tuple[ReleaseFile, ...]
     checks: tuple[str, ...]
+    overlaps: Mapping[str, int]
     seal: InitVar[object]  # never stored, so that no copy with other files can be made of it
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Stage's counters, and those of the gate beside them."""
+        return {**self.report.counts, **{f"numbers_issued {column}": count for column, count in self.overlaps.items()}}
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the force's people should know of what the gate counted."""
+        return tuple(
+            f"{self.report.supplier}: {count:,} of {self.report.rows:,} numbers in {column} equal one that was really issued"
+            for column, count in self.overlaps.items()
+        )
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
@@ -52,15 +70,22 @@ class _Proof:
     stage_sha256: str
     files: tuple[ReleaseFile, ...]
     checks: tuple[str, ...]
+    overlaps: Mapping[str, int]
 
 
-def attest(staging: SupplierStaging, files: Iterable[tuple[str, int, str]], checks: Iterable[str]) -> CleanRelease:
+def attest(
+    staging: SupplierStaging,
+    files: Iterable[tuple[str, int, str]],
+    checks: Iterable[str],
+    overlaps: Mapping[str, int] = MappingProxyType({}),
+) -> CleanRelease:
     """A clean release from the leak gate's verdict.
 
     Args:
         staging: the staged view that was read.
         files: path relative to `release/`, size in bytes and SHA-256 (hex) of every file, as the gate read it.
         checks: the names of the checks that passed; at least one.
+        overlaps: for each column of bare numbers, how many equal a number that was really issued.
 
     Raises:
         Refused: code `proof-stale` if the staged view has a file that the gate did not read, or lacks one that it did.
@@ -73,7 +98,7 @@ def attest(staging: SupplierStaging, files: Iterable[tuple[str, int, str]], chec
     report = staging.read_report()
     if tuple(file.path for file in found) != _staged_paths(staging):
         raise _stale(staging)
-    return CleanRelease(staging=staging, report=report, files=found, checks=names, seal=_SEAL)
+    return CleanRelease(staging=staging, report=report, files=found, checks=names, overlaps=dict(overlaps), seal=_SEAL)
 
 
 def write_proof(clean: CleanRelease, signer: Signer) -> None:
@@ -85,6 +110,7 @@ def write_proof(clean: CleanRelease, signer: Signer) -> None:
         stage_sha256=_sha256(canonical_json(clean.report)),
         files=clean.files,
         checks=clean.checks,
+        overlaps=clean.overlaps,
     )
     replace(staging.proof, sign_envelope(canonical_json(proof), PROOF_TYPE, signer))
 
@@ -110,7 +136,7 @@ def load_clean_release(staging: SupplierStaging, public_keys: tuple[bytes, ...])
         raise _stale(staging)
     if not proof.checks or hash_files(staging.release, (file.path for file in proof.files)) != proof.files:
         raise _stale(staging)
-    return CleanRelease(staging=staging, report=report, files=proof.files, checks=proof.checks, seal=_SEAL)
+    return CleanRelease(staging=staging, report=report, files=proof.files, checks=proof.checks, overlaps=proof.overlaps, seal=_SEAL)
 
 
 def _staged_paths(staging: SupplierStaging) -> tuple[str, ...]:

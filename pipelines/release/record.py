@@ -29,8 +29,8 @@ class Record:
     """The internal manifest of a release [A5]; counts and digests that a supplier must not see are here.
 
     `published_at` is the time (UTC, to the second) at which publish began to make the release visible; `actor` who ran it.
-    `checks` are the leak gate's, `counts` stage's counters. `sequence`, `previous` and `manifest_sha256` repeat the chain of the
-    supplier's manifests, so that it can be checked after the releases themselves were erased.
+    `checks` are the leak gate's, `counts` stage's counters and the gate's. `sequence`, `previous` and `manifest_sha256` repeat
+    the chain of the supplier's manifests, so that it can be checked after the releases themselves were erased.
     """
 
     supplier: str
@@ -88,7 +88,7 @@ def make_record(
         files=len(clean.files),
         bytes=sum(file.size for file in clean.files),
         rows=report.rows,
-        counts=report.counts,
+        counts=clean.counts,
         checks=clean.checks,
         contract_sha256=report.contract_sha256,
         policy_sha256=report.policy_sha256,
@@ -96,7 +96,7 @@ def make_record(
         key_id=report.tokens.key_id,
         signing_key=manifest.signing_key,
         software=report.software,
-        notices=report.notices,
+        notices=(*report.notices, *clean.notices),
     )
 
 

@@ -21,12 +21,13 @@ _RELEASE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{6}")
 class TokenScheme:
     """How a release's tokens were made [C19]; a key is named, never shown.
 
-    `format` and `canonicalisation` are version names of this project's specifications, `unicode` the version of the Unicode data,
-    `epoch` the keyset's epoch and `key_id` the name of its key.
+    `format` and `canonicalisation` are version names of this project's specifications, `algorithms` maps each token column to the
+    name of what makes its tokens, `unicode` is the version of the Unicode data, `epoch` the keyset's epoch and `key_id` the name
+    of its key.
     """
 
     format: str
-    algorithm: str
+    algorithms: Mapping[str, str]
     canonicalisation: str
     unicode: str
     epoch: int

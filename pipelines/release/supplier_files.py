@@ -16,7 +16,8 @@ from pipelines.release.wording import refuse_anonymity_claim
 from transforms.columns.deliver import people_file
 from transforms.contract.model import Contract
 from transforms.policy.model import PHOTO_COLUMN, GeneraliseColumn, KeepColumn, Policy, TokenColumn, ViewColumn
-from transforms.tokens.format import SYMBOLS_PATTERN
+from transforms.policy.token_size import SHORT_SYMBOLS, digits_of, symbols_of
+from transforms.tokens.format import SYMBOLS
 
 README_NAME = "README.txt"
 SCHEMA_NAME = "people.schema.json"
@@ -27,9 +28,18 @@ _PHOTO_NOTE = (
 )
 
 
-def token_pattern(policy: Policy) -> str:
-    """A full-match expression of the tokens of a policy, of any epoch [T1-T5]."""
-    return f"^{policy.token_prefix}[0-9]+-{SYMBOLS_PATTERN}$"
+def token_pattern(column: TokenColumn, policy: Policy, contract: Contract) -> str:
+    """A full-match expression of the tokens of a column, of any epoch [T1-T5]."""
+    if column.kind == "digits":
+        return f"^[0-9]{{{digits_of(column, contract)}}}$"
+    return f"^{policy.token_prefix}[0-9]+-[0-9A-HJKMNP-TV-Z]{{{_symbols(column, contract)}}}$"
+
+
+def _symbols(column: TokenColumn, contract: Contract) -> int:
+    """The symbols of a token with a prefix, the check symbol among them."""
+    if column.kind == "reversible":
+        return symbols_of(column, contract) + 1
+    return (SHORT_SYMBOLS if column.kind == "short" else SYMBOLS) + 1
 
 
 def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
@@ -43,7 +53,8 @@ def table_schema(policy: Policy, contract: Contract) -> dict[str, object]:
     """
     fields = [_field(column, policy, contract) for column in policy.columns]
     if policy.photo is not None:
-        pattern = f"{token_pattern(policy)[:-1]}\\.jpg$"
+        namer = next(token for token in policy.tokens if token.name == policy.photo.name)
+        pattern = f"{token_pattern(namer, policy, contract)[:-1]}\\.jpg$"
         fields.append(
             _text(PHOTO_COLUMN, f"file name of the photo in {_photo_place(policy)}", {"pattern": pattern, "unique": True})
         )
@@ -85,6 +96,7 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
         continuity=_continuity(policy),
         photo_note="\n" + textwrap.fill(_PHOTO_NOTE, _WIDTH) + "\n" if policy.photo else "",
         columns="\n".join(_column_lines(policy, contract)),
+        tokens=_about_tokens(policy, contract),
         usage=_usage(policy),
         notice=textwrap.fill(NOTICE, _WIDTH),
     )
@@ -95,7 +107,7 @@ def readme_text(policy: Policy, contract: Contract, business_date: date) -> str:
 def _field(column: ViewColumn, policy: Policy, contract: Contract) -> dict[str, object]:
     if isinstance(column, TokenColumn):
         required = any(contract.column(name).required for name in column.of)
-        constraints: dict[str, object] = {"pattern": token_pattern(policy), "unique": True}
+        constraints: dict[str, object] = {"pattern": token_pattern(column, policy, contract), "unique": True}
     else:
         source = contract.column(column.source)
         required = source.required
@@ -122,6 +134,26 @@ def _column_lines(policy: Policy, contract: Contract) -> list[str]:
         textwrap.fill(text, _WIDTH, initial_indent="  " + name.ljust(width), subsequent_indent=" " * (width + 2))
         for name, text in described
     ]
+
+
+def _about_tokens(policy: Policy, contract: Contract) -> str:
+    lengths = sorted({_symbols(token, contract) for token in policy.tokens if token.kind != "digits"})
+    about = [
+        "An empty cell means that there is no value. Quote tokens in replies to the force; it can resolve them, and nobody else",
+        "can.",
+    ]
+    if lengths:
+        about[:0] = [
+            f"A token is letters, the number of its epoch, a hyphen and {' or '.join(map(str, lengths))} letters or digits.",
+            "Treat it as text, whole: never as a number, and never cut it. Its last character checks the others.",
+        ]
+    if bare := [token.name for token in policy.tokens if token.kind == "digits"]:
+        about += [
+            f"What stands in {' and '.join(bare)} is a token of digits alone. Keep its leading zeros. It is nobody's pay number:",
+            "where it equals one, it does not stand for that person. Nothing in it shows a typing error, so copy it and never",
+            "type it.",
+        ]
+    return textwrap.fill(" ".join(about), _WIDTH)
 
 
 def _kind(column: ViewColumn, contract: Contract) -> str:

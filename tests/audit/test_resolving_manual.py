@@ -10,7 +10,7 @@ from pipelines.audit.authority import Limits, load_authority
 from pipelines.audit.keys import Role, make_key
 from pipelines.audit.record import AuditRecord, Purpose
 from pipelines.cli_resolving import PURPOSES
-from pipelines.resolve import Status
+from pipelines.resolution import Status
 from pipelines.subject import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]

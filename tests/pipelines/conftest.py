@@ -235,6 +235,10 @@ class Site:
         """The rows of a staged CSV view."""
         return read_rows(self.area(supplier).release / "people.csv")
 
+    def released(self, supplier: str) -> list[Row]:
+        """The rows of a published CSV view."""
+        return read_rows(self.release(supplier) / "people.csv")
+
     def rows(self) -> list[Row]:
         """The export's rows, as text; blank for null."""
         return read_rows(Path(self.export))
@@ -373,6 +377,43 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys:
     """A site and its first run, through the command line and undisturbed; for reading only."""
     site = _site(tmp_path_factory.mktemp("published"), demo, keys)
     return site, site.command("run")
+
+
+@pytest.fixture(scope="session")
+def kinds_site(tmp_path_factory: pytest.TempPathFactory, demo: DemoSummary, keys: str) -> Site:
+    """A site whose policies ask for every kind of token; nothing is staged yet."""
+    site = _site(tmp_path_factory.mktemp("kinds"), demo, keys)
+    text = site.contract.read_text(encoding="utf-8")
+    for name in ("surname", "forenames"):
+        bound = "        customProperties: [{property: maxBytes, value: 60}]\n"
+        text, found = re.subn(rf"(- name: {name}\n(?:        .*\n)+)", rf"\g<1>{bound}", text)
+        assert found == 1
+    return site.with_contract_text(text).with_policies(_every_kind)
+
+
+@pytest.fixture(scope="session")
+def kinds_run(kinds_site: Site) -> tuple[Site, dict[str, Any]]:
+    """The same site after a run that nothing disturbed, and the run's summary; for reading only."""
+    return kinds_site, kinds_site.run()
+
+
+def _every_kind(supplier: str, text: str) -> str:
+    """Reversible tokens of a number, of names, and of one release; digits beside a short token; photos named by a short one."""
+    first, more = {
+        "shift-rostering": (
+            "reversal: needed",
+            "  names: {action: token, of: [surname, forenames], reversal: needed, why: shown where the force has no network}\n"
+            "  nightly: {action: token, of: [pay_number], reversal: needed, scope: transaction, why: ties a file to its reply}\n"
+            "  known: {action: token, of: [known_as], why: tells that it changed}\n",
+        ),
+        "uniform": ("format: digits", "  parcel: {action: token, of: [pay_number], format: short, why: label of the parcel}\n"),
+        "card-printer": ("format: short, algorithm: FF1", ""),
+    }[supplier]
+    old = "person_token: {action: token, of: [pay_number], "
+    assert old in text
+    head, _, rest = text.partition(old)
+    line, _, rest = rest.partition("\n")
+    return f"{head}{old}{first}, {line}\n{more}{rest}"
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_the_schema_file_is_the_schema(world: World) -> None:
 
 
 def test_the_token_pattern_takes_tokens_of_every_epoch_and_no_other_text(world: World) -> None:
-    pattern = re.compile(token_pattern(world.policy))
+    pattern = re.compile(token_pattern(world.policy.tokens[0], world.policy, world.contract))
     assert pattern.search("WC1-7K3M9X2PQRTV8HJED")
     assert pattern.search("WC12-7K3M9X2PQRTV8HJED")
     for other in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,21 @@ class Desk:
 
 @pytest.fixture
 def desk(first_run: tuple[Site, Ended], tmp_path: Path, call: Call) -> Desk:
-    desk = Desk(first_run[0], tmp_path, call)
+    return _desk(first_run[0], tmp_path, call)
+
+
+@pytest.fixture
+def kinds_desk(kinds_run: tuple[Site, dict[str, Any]], tmp_path: Path, call: Call) -> Desk:
+    """A desk beside a site whose policies ask for every kind of token."""
+    site = kinds_run[0]
+    (tmp_path / "records").mkdir(mode=0o700)
+    for supplier in ("card-printer", "shift-rostering", "uniform"):  # a token of one release is found by the release's record
+        shutil.copytree(site.records / supplier, tmp_path / "records" / supplier)
+    return _desk(site, tmp_path, call)
+
+
+def _desk(site: Site, tmp_path: Path, call: Call) -> Desk:
+    desk = Desk(site, tmp_path, call)
     (tmp_path / "people").mkdir()
     public = {}
     for name, role in (("auditor", "auditor"), ("j.okafor", "approver"), ("r.mensah", "approver"), ("stranger", "approver")):

@@ -207,7 +207,8 @@ def test_a_call_is_in_the_audit_log_twice_and_in_the_log_of_operations(desk: Des
     assert asked["details"]["asked"] == [token]
     assert (asked["details"]["actor"], asked["details"]["case"]) == ("r.mensah", "PSD/2026/0142")
     assert asked["details"]["uid"] == desk.root.stat().st_uid
-    assert answered["details"]["answers"] == [{"token": token, "status": "resolved", "people": [row["pay_number"]]}]
+    answer = {"token": token, "status": "resolved", "way": "export", "people": [row["pay_number"]]}
+    assert answered["details"]["answers"] == [answer]
     (event,) = EventLog(desk.records).events()
     assert (event.action, event.reference) == (Action.RE_IDENTIFICATION, "supplier-reply PSD/2026/0142")
 
