@@ -27,13 +27,14 @@ from PIL import Image, ImageOps
 from transforms.photos.cache import PhotoCache
 from transforms.photos.encode import render
 from transforms.photos.mark import Mark
-from transforms.photos.minimise import Minimiser
+from transforms.photos.minimise import Minimiser, read_source
 from transforms.photos.model import Limits, PhotoRefused, PrintSpec
 from transforms.photos.pool import PhotoPool
 from transforms.photos.worker import _ENVIRONMENT, PhotoWorker
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (2, 5, 8, 12)
+CAMERA = 0  # stands among the sizes for photographs of real cameras, where the corpus is at hand
 SPEC = PrintSpec(295, 378, 300, 60_000)  # 25 x 32 mm at 300 dpi
 OTHER = PrintSpec(248, 319, 300, 60_000)  # 21 x 27 mm: another supplier's card
 QUALITY = 85
@@ -214,6 +215,20 @@ def peak_mb(work: Path) -> dict[str, float]:
     return peaks
 
 
+def camera_photos() -> list[Path]:
+    """Photographs of two megapixels and more of a public corpus that the product takes; none without the corpus."""
+    taken = []
+    for path in sorted((ROOT / ".." / "shared" / "suites" / "img-exif-samples").rglob("*.jpg")):
+        try:
+            source = read_source(path.read_bytes(), Limits())
+            if source.width * source.height >= 2_000_000:
+                render(Minimiser().pictures(path.read_bytes(), [SPEC]), [SPEC])
+                taken.append(path)
+        except PhotoRefused:
+            continue
+    return taken
+
+
 def plot(rates: Mapping[str, Mapping[int, float]], path: Path) -> None:
     import matplotlib
 
@@ -236,12 +251,14 @@ def plot(rates: Mapping[str, Mapping[int, float]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--photos", type=int, default=16, help="distinct photos of each size")
+    parser.add_argument("--photos", type=int, default=8, help="distinct photos of each size")
     parser.add_argument("--night", type=int, default=2000, help="photos of the two nights")
     parser.add_argument("--work", type=Path, default=ROOT / "local" / "bench" / "photos")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    material = {size: photos_of(options.work / "material", size, options.photos) for size in SIZES}
+    material: dict[int, list[Path]] = {size: photos_of(options.work / "material", size, options.photos) for size in SIZES}
+    if camera := camera_photos():
+        material[CAMERA] = camera
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])
     costs = photos_a_second(options.rounds, material, options.work)
@@ -258,9 +275,10 @@ def main() -> None:
     print(", ".join(f"{size} MP {BYTES_PER_PIXEL[size]}" for size in SIZES), end="; ")
     print(f"medians of {options.rounds} rounds in turn on one core; load of the machine {os.getloadavg()[0]:.1f}")
     rates = {name: {s: 1 / statistics.median(v) for s, v in by_size.items()} for name, by_size in costs.items()}
-    print(f"{'photos a CPU second':24}" + "".join(f"{size:>11} MP" for size in SIZES) + "   (share of the limit)")
+    heads = (f"{size} MP" if size else f"{len(material[size])} of cameras" for size in material)
+    print(f"{'photos a CPU second':24}" + "".join(f"{head:>14}" for head in heads) + "   (share of the limit)")
     for name, by_size in rates.items():
-        cells = (f"{by_size[size]:8.1f} {1 / ratio(name, 'limit', size):5.2f}" for size in SIZES)
+        cells = (f"{by_size[size]:8.1f} {1 / ratio(name, 'limit', size):5.2f}" for size in material)
         print(f"{name:24}" + "".join(cells))
     for name, mb in peaks.items():
         print(f"peak memory of a worker, {name}: {mb:.0f} MB")
