@@ -198,7 +198,8 @@ def test_photos_that_cannot_be_had_cost_their_row_alone(site: Site, tmp_path: Pa
     assert run.broken == {"photo-missing row": 2, "photo-path-outside-store row": 6, "photo-unsupported-format row": 1}
     counts = run.reports["card-printer"].counts
     assert (counts["photos_withheld"], counts["released"]) == (9, len(due) - 9)
-    assert {entry["row"] for entry in broken.quarantined()} == {rows.index(row) + 1 for row in due[:9]}
+    refused = {entry["row"] for entry in broken.quarantined() if not entry["rule"].startswith("flagged-")}
+    assert refused == {rows.index(row) + 1 for row in due[:9]}
     photos = broken.area("card-printer").release / "photos"
     assert sum(1 for _ in photos.iterdir()) == len(due) - 9
 
