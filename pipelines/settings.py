@@ -50,6 +50,11 @@ class Settings:
     photo_cache: bool = True
 
 
+def quarantine_file(settings: Settings) -> Path:
+    """The list of what was broken in the export of a date."""
+    return settings.records / "quarantine" / f"{settings.date.isoformat()}.jsonl"
+
+
 def read_defaults(path: Path) -> Mapping[str, str]:
     """The defaults of the file, empty if there is none.
 

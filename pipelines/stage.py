@@ -24,7 +24,7 @@ from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
 from pipelines.release.supplier_files import README_NAME, SCHEMA_NAME, readme_text, schema_bytes
 from pipelines.runners import run_pipeline
-from pipelines.settings import Settings
+from pipelines.settings import Settings, quarantine_file
 from pipelines.watch import Watch
 from transforms.contract.model import Contract
 from transforms.errors import InternalError, Refused, UsageError
@@ -94,7 +94,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
     for area in areas.values():
         area.begin()
-    quarantine = _quarantine_file(settings)
+    quarantine = _make_quarantine_file(settings)
     cache = open_photo_cache(staging.root, now, wanted=settings.photo_cache)
     try:
         with _attempts(staging, settings.date) as attempts, watch.staging(attempts), unchanged(sources) as digest:
@@ -197,12 +197,11 @@ def _attempts(staging: Staging, day: date) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _quarantine_file(settings: Settings) -> Path:
-    directory = settings.records / "quarantine"
+def _make_quarantine_file(settings: Settings) -> Path:
+    path = quarantine_file(settings)
     make_private_directory(settings.records)
-    make_private_directory(directory)
-    path = directory / f"{settings.date.isoformat()}.jsonl"
-    for attempt in directory.glob(f"{path.name}.*"):  # of a run that was killed
+    make_private_directory(path.parent)
+    for attempt in path.parent.glob(f"{path.name}.*"):  # of a run that was killed
         remove(attempt)
     return path
 

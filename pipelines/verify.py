@@ -13,7 +13,7 @@ from pipelines.release.proof import CleanRelease, attest
 from pipelines.release.stage_report import fingerprint
 from pipelines.release.staging import Staging
 from pipelines.release.supplier_files import readme_text
-from pipelines.settings import Settings
+from pipelines.settings import Settings, quarantine_file
 from pipelines.watch import Watch
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
@@ -24,7 +24,7 @@ from transforms.keyring.open import open_keyset
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
 from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
-from transforms.leaks.scan import ReleaseScan, scan_release
+from transforms.leaks.scan import ReleaseScan, RunFiles, scan_release
 from transforms.leaks.verdict import judge
 from transforms.policy.model import Policy
 from transforms.tokens.continuity import content_key
@@ -49,11 +49,12 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
         Unavailable: nothing is staged for a supplier.
     """
     gates = {}
+    sources = find_sources(settings.export, terms.contract)
+    run_files = RunFiles(quarantine_file(settings), tuple(source.path for source in sources))
     for done, policy in enumerate(terms.policies):
         watch.say("views read", done, len(terms.policies))
-        gates[policy.supplier] = _Gate(settings, terms, staging, policy, clock)
+        gates[policy.supplier] = _Gate(settings, terms, staging, policy, clock, run_files)
     watch.say("views read", len(gates), len(gates))
-    sources = find_sources(settings.export, terms.contract)
     unreadable = rows = 0
     with unchanged(sources) as digest:
         for gate in gates.values():
@@ -73,7 +74,9 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
 class _Gate:
     """One supplier's staged view, what was found in it, and what the export says of it so far."""
 
-    def __init__(self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, clock: Clock, run_files: RunFiles
+    ) -> None:
         self._policy = policy
         self._area = staging.area(settings.date, policy.supplier)
         self._report = self._area.read_report()
@@ -81,7 +84,7 @@ class _Gate:
             raise _stale("policy or contract", policy.supplier)
         known_text = [readme_text(policy, terms.contract, settings.date)]
         map_key = partial(_map_key, settings.keys, policy.supplier, self._report.tokens.epoch, clock)
-        self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key)
+        self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key, run_files)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
         self._numbers = IssuedNumbers(self._area.root, self.scan, terms.contract) if self.scan.numbers else None

@@ -25,7 +25,16 @@ from transforms.contract.load import load_contract
 from transforms.contract.model import Classification, Column, Contract
 from transforms.contract.places import row_ref
 from transforms.errors import Refused
-from transforms.leaks import CheckedRelease, ExportMatcher, IssuedNumbers, OrderSample, ReleaseScan, judge, scan_release
+from transforms.leaks import (
+    CheckedRelease,
+    ExportMatcher,
+    IssuedNumbers,
+    OrderSample,
+    ReleaseScan,
+    RunFiles,
+    judge,
+    scan_release,
+)
 from transforms.photos.archive import write_archives
 from transforms.photos.minimise import minimise
 from transforms.photos.model import PrintSpec
@@ -53,6 +62,7 @@ class Night:
     export: pa.Table
     unreadable: int = 0
     map_key: Callable[[bytes], bytes] | None = None
+    run_files: RunFiles | None = None
 
     @property
     def release(self) -> Path:
@@ -90,7 +100,8 @@ class Night:
 
     def scan(self) -> ReleaseScan:
         readme = readme_text(self.policy, self.contract, DAY)
-        return pickle.loads(pickle.dumps(scan_release(self.area, self.policy, self.contract, DAY, readme, self.map_key)))  # noqa: S301
+        scan = scan_release(self.area, self.policy, self.contract, DAY, readme, self.map_key, self.run_files)
+        return pickle.loads(pickle.dumps(scan))  # noqa: S301
 
     def judge(self, *others: ReleaseScan) -> CheckedRelease:
         """Scan, one pass over the export, verdict: what `verify` does, with everything pickled as between workers."""

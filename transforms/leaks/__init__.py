@@ -9,7 +9,7 @@ from transforms.leaks.findings import Finding, Outcome
 from transforms.leaks.matcher import ExportMatcher, Match, add_matches
 from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
-from transforms.leaks.scan import ReleaseScan, scan_release
+from transforms.leaks.scan import ReleaseScan, RunFiles, scan_release
 from transforms.leaks.verdict import CheckedRelease, judge
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "OrderSample",
     "Outcome",
     "ReleaseScan",
+    "RunFiles",
     "add_matches",
     "judge",
     "scan_release",

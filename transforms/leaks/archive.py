@@ -16,7 +16,6 @@ _LARGEST_ENTRY = 1 << 24
 _MOST_HIDDEN = 1 << 16
 _ZERO_TIME = b"\0\0\x21\0"  # 00:00 on 1 January 1980
 _LOCAL, _CENTRAL, _END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
-_PRINTABLE = re.compile(rb"[\x20-\x7e\x80-\xf4]{4,}")
 
 Saw = Callable[[bytes], None]
 
@@ -138,7 +137,7 @@ class ArchiveReader:
         text = name.decode("ascii", "replace")
         if not self._is_photo(text) or text == self._last:
             self._names.found(place)
-            self._words.add(name.decode("utf-8", "replace"), f"{place}, a name")
+            self._words.add_bytes(name, f"{place}, a name")
             return None
         if text < self._last:
             self._order.found(place)
@@ -192,9 +191,7 @@ class ArchiveReader:
 
     def _hide(self, data: bytes, place: str) -> None:
         """Texts in bytes that should not be there, one byte a character or two, as search words."""
-        some = data[:_MOST_HIDDEN]
-        for run in (*_PRINTABLE.findall(some), *_PRINTABLE.findall(some.replace(b"\0", b""))):
-            self._words.add(run.decode("utf-8", "replace"), place)
+        self._words.add_bytes(data[:_MOST_HIDDEN], place)
 
 
 class _Stream:

@@ -176,7 +176,7 @@ class ContinuityReader:
         }
         if not made or line != json.dumps(expected, sort_keys=True, separators=(",", ":")).encode() + b"\n":
             self._header.found(self._name)
-            self._words.add(line.decode("utf-8", "replace"), f"{self._name}, first line")
+            self._words.add_bytes(line, f"{self._name}, first line")
 
     def _chunks(self, line: bytes, wrapped: bytes, take: Callable[[int], bytes]) -> Iterator[bytes]:
         """The content, chunk by chunk, as far as it opens."""
@@ -196,7 +196,7 @@ class ContinuityReader:
                 yield cipher.decrypt(number.to_bytes(11, "big") + bytes([last]), chunk, None)
             except (InvalidTag, ValueError):
                 self._seal.found(self._name)
-                self._words.add(chunk[:4096].decode("utf-8", "replace"), f"{self._name}, sealed content")
+                self._words.add_bytes(chunk[:4096], f"{self._name}, sealed content")
                 return
             chunk, number = following, number + 1
 
@@ -210,7 +210,7 @@ class ContinuityReader:
                 yield whole + end
         if rest:
             self._content.found(self._name)
-            self._words.add(rest[:4096].decode("utf-8", "replace"), f"{self._name}, last line")
+            self._words.add_bytes(rest[:4096], f"{self._name}, last line")
             yield rest
 
     def _see(self, text: bytes) -> None:
@@ -232,7 +232,7 @@ class ContinuityReader:
             table = pa_csv.read_csv(io.BytesIO(text), options, plain, _AS_TEXT).combine_chunks()
         except pa.ArrowException:
             self._content.found(self._name)
-            self._words.add(text[: 1 << 16].decode("utf-8", "replace"), f"{self._name}, a line that is none")
+            self._words.add_bytes(text[: 1 << 16], f"{self._name}, a line that is none")
             return
         for name in self._cells:
             rows = table.filter(pc.equal(table.column("column"), pa.scalar(name)))

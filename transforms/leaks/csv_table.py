@@ -77,7 +77,7 @@ class CsvTable:
             self._unreadable("byte order mark", b"")
         if line != ",".join(self._columns).encode():
             self.header.found(f"{self._name} header")
-            self._words.add(line.decode("utf-8", "replace"), f"{self._name} header")
+            self._words.add_bytes(line, f"{self._name} header")
             raise UnreadableTable
 
     def _parse(self, block: bytes) -> Chunk:
@@ -140,7 +140,7 @@ class CsvTable:
         place = f"{self._name} {what}"
         self.structure.found(place)
         if text:
-            self._words.add(text[:_CHUNK].decode("utf-8", "replace"), place)
+            self._words.add_bytes(text[:_CHUNK], place)
         raise UnreadableTable
 
 

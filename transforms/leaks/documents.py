@@ -50,7 +50,7 @@ def check_readme(data: bytes, readme: str, labels: Iterable[str], words: Words) 
     text = _decode(data)
     if text is None:
         check.found(f"{README} as a whole")
-        words.add(data.decode("utf-8", "replace"), README)
+        words.add_bytes(data, README)
         return check
     expected = Counter(readme.split("\n"))
     for number, line in enumerate(text.split("\n"), start=1):
@@ -82,7 +82,7 @@ def check_schema(data: bytes, policy: Policy, contract: Contract, readme: str, w
         schema, canonical = None, None
     if text is None or canonical != text:
         check.found(f"{SCHEMA} as a whole")
-        words.add(data.decode("utf-8", "replace"), SCHEMA)
+        words.add_bytes(data, SCHEMA)
         return check
     fields = _expected_fields(policy, contract)
     frame = {"missingValues": [""], "primaryKey": [policy.sort_token.name]}

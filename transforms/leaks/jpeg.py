@@ -15,7 +15,9 @@ _ALLOWED = (_APP0, _DQT, _SOF0, _DHT, _SOS)
 _ONCE = (_APP0, _SOF0, _SOS)
 _SCAN_END = re.compile(rb"\xff[^\x00]")
 _OTHER_KINDS = (b"PK\x03\x04", b"%PDF", b"<?php", b"<script", b"MZ")
-_PRINTABLE = re.compile(rb"[\x20-\x7e\x80-\xf4]{4,}")
+# Picture data spells short words by chance; twelve letters in a row in one end in 800,000, a word that is then nobody's.
+_LONG_TEXT = re.compile(rb"[ .,_@0-9A-Za-z-]*(?:[0-9]{7}|[A-Za-z]{12})[ .,_@0-9A-Za-z-]*")
+_SCAN_TAIL = 256
 _MOST_HIDDEN = 1 << 16
 
 
@@ -109,6 +111,7 @@ class PhotoReader:
         end = _SCAN_END.search(data, scan)
         if end is None or end.start() == scan or not data.startswith(_EOI, end.start()):
             self._structure.found(place)
+        self._search_scan(data[scan : end.start() if end else len(data)], place)
         # What follows is looked at wherever the picture ends, and the whole of a file that has no picture.
         trailing = data[end.start() + 2 :] if end else b""
         if trailing:
@@ -116,6 +119,11 @@ class PhotoReader:
             self._hidden(trailing, f"{place}, after the end")
         if not seen:
             self._hidden(data, place)
+
+    def _search_scan(self, entropy: bytes, place: str) -> None:
+        """Texts between the last code of a picture and its end marker, which decoders skip."""
+        for run in _LONG_TEXT.findall(entropy[-_SCAN_TAIL:]):
+            self._words.add(run.decode("ascii"), f"{place}, the end of the picture")
 
     def _check_segment(self, marker: int, payload: bytes, place: str) -> None:
         if marker not in _ALLOWED:
@@ -144,10 +152,8 @@ class PhotoReader:
         return abs(width * most_high - height * most_wide) * 2 <= most_wide + most_high
 
     def _hidden(self, data: bytes, place: str) -> None:
-        """Texts in bytes that should not be there, one byte a character or two, as search words."""
-        some = data[:_MOST_HIDDEN]
-        for run in (*_PRINTABLE.findall(some), *_PRINTABLE.findall(some.replace(b"\0", b""))):
-            self._words.add(run.decode("utf-8", "replace"), place)
+        """Texts in bytes that should not be there, as search words."""
+        self._words.add_bytes(data[:_MOST_HIDDEN], place)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:

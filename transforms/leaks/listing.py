@@ -164,7 +164,8 @@ class FileLister:
                     continue
                 self._attributes.found(place)
                 value = os.getxattr(path, name, follow_symlinks=False)
-                self._words.add(f"{name} {value.decode('utf-8', 'replace')}", f"{place}, extended attribute")
+                self._words.add(name, f"{place}, extended attribute")
+                self._words.add_bytes(value, f"{place}, extended attribute")
 
 
 def open_plain(path: Path) -> BinaryIO:

@@ -5,7 +5,7 @@ The export streams past and the words stay, so memory is that of the words, what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.contract.model import Classification, Contract
+from transforms.leaks.digests import search_digests
 from transforms.leaks.findings import Finding
+from transforms.leaks.glued import GluedSearch
 from transforms.leaks.scan import ReleaseScan
-from transforms.leaks.strings import Strings, begins, contains, keep, lengths, matches, replace
+from transforms.leaks.spellings import COLUMN_SPELLINGS, PAIR_SPELLINGS, each_name, name_pairs
+from transforms.leaks.strings import Strings, begins, keep, lengths
 from transforms.leaks.tokens import is_token
-from transforms.leaks.words import SHORTEST_NAME, SHORTEST_NUMBER, normalise
+from transforms.leaks.words import normalise
 
 RAW_VALUE = "raw-value"
 SEARCHED = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO, Classification.RESTRICTED})
 _MOST_LOOKALIKES = 10_000
-_GLUED = "[ '’.,-]"
-_GLUE = (" ", "-", "'", "’", ".", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,12 @@ class ExportMatcher:
 
     def __init__(self, scan: ReleaseScan, contract: Contract) -> None:
         self._columns = tuple(column.name for column in contract.columns if column.classification in SEARCHED)
+        named = (Classification.IDENTIFIER, Classification.ALIAS)
+        self._names = tuple(column.name for column in contract.columns if column.classification in named)
         self._words = pa.array(list(scan.words), pa.string())
         self._places = tuple(scan.words.values())
+        self._digests = dict(scan.digests)
+        self._glued = GluedSearch(scan.texts)
         # A bare number looks like any other: those are compared by `transforms.leaks.numbers`.
         self._shapes = tuple({shape for shape in scan.shapes.values() if not shape.bare})
 
@@ -62,21 +67,40 @@ class ExportMatcher:
         counts: dict[str, int] = {}
         lookalikes: set[str] = set()
         for name in self._columns:
-            values = batch.column(name)
-            lookalikes |= self._lookalikes(values)
-            if self._places:
-                for form in _forms(normalise(values)):
-                    self._count(form, name, counts)
+            lookalikes |= self._lookalikes(batch.column(name))
+        if self._places:
+            self._match_words(batch, counts)
+        if self._digests:
+            self._match_digests(batch, counts)
         findings = tuple(Finding(RAW_VALUE, place, count) for place, count in sorted(counts.items()))
         return Match(batch.num_rows, findings, frozenset(lookalikes))
+
+    def _match_words(self, batch: pa.RecordBatch, counts: dict[str, int]) -> None:
+        columns = {name: normalise(batch.column(name)) for name in self._columns}
+        for name, values in columns.items():
+            for spelling in COLUMN_SPELLINGS:
+                for spelt in spelling(values):
+                    self._count(spelt, name, counts)
+            for parts in (values, *each_name(values)):
+                for place, count in self._glued.search(parts):
+                    _add(counts, place, f"part of a word and {name}", count)
+        for forenames, surnames in name_pairs([columns[name] for name in self._names]):
+            for pair_spelling in PAIR_SPELLINGS:
+                for spelt in pair_spelling(forenames, surnames):
+                    self._count(spelt, "name", counts)
+
+    def _match_digests(self, batch: pa.RecordBatch, counts: dict[str, int]) -> None:
+        for name in self._columns:
+            values = batch.column(name).drop_null().to_pylist()
+            for digest in search_digests(map(str, values), self._digests.keys()):
+                _add(counts, self._digests[digest], f"hash of a {name}", 1)
 
     def _count(self, values: Strings, column: str, counts: dict[str, int]) -> None:
         hits = pc.index_in(values, value_set=self._words).drop_null()
         if not len(hits):
             return
         for index, count in zip(*np.unique(hits.to_numpy(), return_counts=True), strict=True):
-            place = f"{self._places[index]}, as a {column} of the export"
-            counts[place] = counts.get(place, 0) + int(count)
+            _add(counts, self._places[index], column, int(count))
 
     def _lookalikes(self, values: Strings) -> set[str]:
         found: set[str] = set()
@@ -110,20 +134,6 @@ def add_matches(matches: Iterable[Match]) -> Match:
     return Match(rows, findings, frozenset(lookalikes))
 
 
-def _forms(values: Strings) -> Iterator[Strings]:
-    """What to look up of some values in normal form: whole, without leading zeros, before an @, and each name of several."""
-    yield values
-    padded = begins(values, "0")
-    if padded.any():
-        bare = pc.ascii_ltrim(keep(values, padded), "0")
-        yield keep(bare, lengths(bare) >= SHORTEST_NUMBER)
-    addresses = contains(values, "@")
-    if addresses.any():
-        yield pc.list_element(pc.split_pattern(keep(values, addresses), "@", max_splits=1), 0)
-    glued = matches(values, _GLUED)
-    if glued.any():
-        names = keep(values, glued)
-        for glue in _GLUE[1:]:
-            names = replace(names, glue, " ")
-        parts: Strings = pc.list_flatten(pc.split_pattern(names, " "))
-        yield keep(parts, lengths(parts) >= SHORTEST_NAME)
+def _add(counts: dict[str, int], place: str, kind: str, count: int) -> None:
+    where = f"{place}, as a {kind} of the export"
+    counts[where] = counts.get(where, 0) + count

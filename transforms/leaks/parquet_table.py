@@ -30,6 +30,7 @@ _WRITER = re.compile(rb"parquet-cpp-arrow version [0-9]{1,3}(\.[0-9]{1,3}){1,2}"
 _SCHEMA, _ROW_GROUPS, _KEY_VALUES, _CREATED_BY, _NAME = 2, 4, 5, 6, 4
 _COLUMNS, _COLUMN_METADATA = 1, 3
 _CODEC, _PATH, _CHUNK_SIZE, _DATA_OFFSET, _DICTIONARY_OFFSET, _STATISTICS = 4, 3, 7, 9, 11, 12
+_BLOOM_FILTER = (14, 15)  # offset and length
 _PAGE_TYPE, _PLAIN_SIZE, _PAGE_SIZE, _V1, _V2 = 1, 2, 3, 5, 8
 _PAGE_STATISTICS = {_V1: 5, _V2: 8}
 
@@ -44,6 +45,12 @@ class ParquetStatistics(Check):
     """A column chunk or page carries statistics: least and greatest values in clear [R7]."""
 
     rule = "parquet-statistics"
+
+
+class ParquetBloomFilter(Check):
+    """A column chunk has a Bloom filter, which tells of any guessed value whether it is there [R7]."""
+
+    rule = "parquet-bloom-filter"
 
 
 class ParquetMetadata(Check):
@@ -63,6 +70,7 @@ class ParquetTable:
         self.header = TableHeader()
         self.dictionary = ParquetDictionary()
         self.statistics = ParquetStatistics()
+        self.bloom = ParquetBloomFilter()
         self.metadata = ParquetMetadata()
 
     def chunks(self, source: BinaryIO) -> Iterator[Chunk]:
@@ -118,7 +126,9 @@ class ParquetTable:
             for index, column in enumerate(_list(_struct(group)[_COLUMNS])):
                 position = self._check_chunk(source, _struct(_struct(column)[_COLUMN_METADATA]), position, index)
         if position != footer_start:
-            self.structure.found(f"{self._name} between the columns and the footer")
+            place = f"{self._name} between the columns and the footer"
+            self.structure.found(place)
+            self._search_gap(source, position, footer_start, place)
 
     def _check_footer(self, footer: dict[int, Value]) -> None:
         self.metadata.examine()
@@ -163,6 +173,10 @@ class ParquetTable:
         end = start + _int(chunk[_CHUNK_SIZE])
         if start != position:
             self.structure.found(f"bytes before {self._column(index)}")
+            self._search_gap(source, position, start, f"bytes before {self._column(index)}")
+        self.bloom.examine()
+        if any(field in chunk for field in _BLOOM_FILTER):
+            self.bloom.found(self._column(index))
         codec = _CODECS[_int(chunk[_CODEC])]
         while start < end:
             source.seek(start)
@@ -201,14 +215,19 @@ class ParquetTable:
             if position >= len(data):
                 return
             size = int.from_bytes(data[position : position + 4], "little")
-            self._words.add(data[position + 4 : position + 4 + size].decode("utf-8", "replace"), f"{place}, dictionary page")
+            self._words.add_bytes(data[position + 4 : position + 4 + size], f"{place}, dictionary page")
             position += 4 + size
         self._words.full.found(f"{place}, dictionary page")
+
+    def _search_gap(self, source: BinaryIO, start: int, end: int, place: str) -> None:
+        """What lies where no page does: a page index with its values, a filter, or anything else."""
+        source.seek(start)
+        self._words.add_bytes(source.read(min(max(end - start, 0), _LONGEST_HEADER)), place)
 
     def _hidden(self, value: Value, place: str, check: Check) -> None:
         check.found(place)
         for text in texts(value):
-            self._words.add(text.decode("utf-8", "replace"), place)
+            self._words.add_bytes(text, place)
 
     def _column(self, index: int) -> str:
         return f"{self._name} column {self._columns[index] if index < len(self._columns) else index + 1}"

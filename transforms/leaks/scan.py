@@ -23,6 +23,7 @@ from transforms.leaks.documents import README, SCHEMA, check_readme, check_schem
 from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
 from transforms.leaks.jpeg import PhotoReader
 from transforms.leaks.listing import PHOTOS, FileLister, Listing, MissingFiles, open_plain
+from transforms.leaks.own_files import OwnFiles
 from transforms.leaks.parquet_table import ParquetTable
 from transforms.leaks.shapes import Shape, shape_of
 from transforms.leaks.strings import among
@@ -36,6 +37,15 @@ _JPG = ".jpg"
 _CHUNK = 1 << 20
 _LARGEST_DOCUMENT = 1 << 24
 _LARGEST_PHOTO = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """What a run wrote beside the staging areas: the list of broken places, and the names of the sources that it may name."""
+
+    quarantine: Path
+    sources: tuple[str, ...]
+
 
 MapKey = Callable[[bytes], bytes]
 FileDigest = tuple[str, int, str]
@@ -57,10 +67,10 @@ class FileSize(Check):
 class ReleaseScan:
     """What one staged view holds, as read; small, and can be pickled.
 
-    `words` are the forms of all text that policy and contract do not explain, each with the place where it was first seen; empty
-    for a clean view without pattern columns. `shapes` say what the tokens of each token column look like, `sketches` sample them,
-    `numbers` are the bare numbers of columns that have such, row by row. `files` are path, size and SHA-256 of every file in the
-    order of paths.
+    `words` are the forms of all text that policy and contract do not explain, each with the place where it was first seen, `texts`
+    the texts as a whole, and `digests` what in any text could be a hash; all are empty for a clean view without pattern columns.
+    `shapes` say what the tokens of each token column look like, `sketches` sample them, `numbers` are the bare numbers of columns
+    that have such, row by row. `files` are path, size and SHA-256 of every file in the order of paths.
     """
 
     area: str
@@ -73,12 +83,20 @@ class ReleaseScan:
     findings: tuple[Finding, ...]
     outcomes: tuple[Outcome, ...]
     words: Mapping[str, str] = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    digests: Mapping[bytes, str] = field(repr=False)
     sketches: Mapping[str, Sketch] = field(repr=False)
     numbers: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
 
 def scan_release(
-    area: Path, policy: Policy, contract: Contract, day: date, readme: Iterable[str], map_key: MapKey | None = None
+    area: Path,
+    policy: Policy,
+    contract: Contract,
+    day: date,
+    readme: Iterable[str],
+    map_key: MapKey | None = None,
+    run_files: RunFiles | None = None,
 ) -> ReleaseScan:
     """Reads the staged view of one supplier and holds it to the closed world of policy and contract.
 
@@ -92,6 +110,7 @@ def scan_release(
         readme: what `README.txt` must say, whole or in pieces, made from policy, contract and date alone, without the export in
             reach.
         map_key: the key of a continuity map's content, by the bytes of its header; a map that cannot be read is refused.
+        run_files: what the run wrote elsewhere; None if there is nothing else.
 
     Returns:
         What was found; nothing is refused before `judge` has seen the export too.
@@ -100,7 +119,7 @@ def scan_release(
         Refused: code `stage-malformed` if `stage.json` is not a report of this view.
         StoreUnavailable: the files cannot be read.
     """
-    return _Scanner(area, policy, contract, day, "".join(readme), map_key).scan()
+    return _Scanner(area, policy, contract, day, "".join(readme), map_key).scan(run_files)
 
 
 def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tuple[Finding, ...]:
@@ -141,7 +160,12 @@ class _Scanner:
         self._photos: list[str] = []
         self._rows = 0
 
-    def scan(self) -> ReleaseScan:
+    def scan(self, run_files: RunFiles | None) -> ReleaseScan:
+        own = OwnFiles(self._contract, run_files.sources if run_files else (), self._words)
+        self._checks += own.checks
+        own.read_area(self._area)
+        if run_files:
+            own.read_quarantine(run_files.quarantine)
         zipped = self._policy.photo_delivery == "zip"
         is_photo = self._is_photo_name if self._policy.photo and not zipped else None
         is_archive = self._is_archive_name if self._policy.photo and zipped else None
@@ -180,6 +204,8 @@ class _Scanner:
             findings=tuple(sorted(finding for check in self._checks for finding in check.findings())),
             outcomes=add_outcomes(check.outcome() for check in self._checks),
             words=dict(self._words.places),
+            texts=dict(self._words.texts),
+            digests=dict(self._words.digests),
             sketches=sketches,
             numbers=bare,
         )
@@ -334,7 +360,7 @@ def _table_chunks(
             yield from table.chunks(source, saw)
         else:
             parquet = ParquetTable(name, columns, words)
-            checks += (parquet.structure, parquet.header, parquet.dictionary, parquet.statistics, parquet.metadata)
+            checks += (parquet.structure, parquet.header, parquet.dictionary, parquet.statistics, parquet.bloom, parquet.metadata)
             while data := source.read(_CHUNK):
                 saw(data)
             yield from parquet.chunks(source)

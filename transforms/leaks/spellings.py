@@ -1,0 +1,159 @@
+"""How an accident spells a value of the export: what to look up of a column, or of two columns of names, in normal form.
+
+Each public function is one spelling: whole Arrow columns in, the spelt values out; those that would be too short to tell anything
+are left out. Nulls in give nulls or nothing out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import permutations
+
+import pyarrow.compute as pc
+
+from transforms.leaks.strings import Strings, begins, contains, keep, lengths, matches, replace
+from transforms.leaks.words import SHORTEST_NAME, SHORTEST_NUMBER
+
+_MARKS = (" ", "-", "'", "’", ".", ",")
+_MARK = "[ '’.,-]"
+_NAME = r"^[^0-9@/_]+$"
+_SHORTEST_SURNAME = 2  # beside a forename or an initial, in bytes: Ng, Li, Wu
+_SHORTEST_GLUED_SURNAME = 5  # B. Lock is no block
+_SHORTEST_GLUED_NAMES = 7
+
+
+def whole(values: Strings) -> Iterator[Strings]:
+    """The values as they are, in normal form."""
+    yield values
+
+
+def without_zeros(values: Strings) -> Iterator[Strings]:
+    """Numbers as a spreadsheet makes them: 00120034 is 120034."""
+    padded = begins(values, "0")
+    if padded.any():
+        bare = pc.ascii_ltrim(keep(values, padded), "0")
+        yield keep(bare, lengths(bare) >= SHORTEST_NUMBER)
+
+
+def local_parts(values: Strings) -> Iterator[Strings]:
+    """What stands before the @ of an address."""
+    addresses = contains(values, "@")
+    if addresses.any():
+        yield pc.list_element(pc.split_pattern(keep(values, addresses), "@", max_splits=1), 0)
+
+
+def digits_alone(values: Strings) -> Iterator[Strings]:
+    """Numbers that the export writes in groups or with a mark before them, without those."""
+    grouped = matches(values, r"^[0-9 +()./-]*[0-9][ +()./-]+[0-9][0-9 +()./-]*$|^\+[0-9]+$")
+    if grouped.any():
+        digits: Strings = pc.replace_substring_regex(keep(values, grouped), "[^0-9]", "")
+        yield keep(digits, lengths(digits) >= SHORTEST_NUMBER)
+
+
+def each_name(values: Strings) -> Iterator[Strings]:
+    """Each of several names."""
+    several = matches(values, _MARK)
+    if several.any():
+        parts: Strings = pc.list_flatten(pc.split_pattern(_spaced(keep(values, several)), " "))
+        yield keep(parts, lengths(parts) >= SHORTEST_NAME)
+
+
+def without_accents(values: Strings) -> Iterator[Strings]:
+    """Names as a system of plain ASCII writes them, and each of several."""
+    accented = matches(values, "[^\x01-\x7f]")
+    if accented.any():
+        apart = pc.utf8_normalize(keep(values, accented), "NFKD")  # type: ignore[attr-defined]
+        plain: Strings = pc.replace_substring_regex(apart, r"\p{M}", "")
+        yield plain
+        yield from each_name(plain)
+
+
+def forename_and_surname(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+    """`ada li` and `li ada`, whatever stands between them."""
+    first = _first_word(forenames)
+    yield _joined(first, surnames, " ")
+    yield _joined(surnames, first, " ")
+
+
+def initials_and_surname(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+    """`a li`, `li a`, and of several forenames all initials."""
+    for initials in (_first_letter(forenames), _initials(forenames)):
+        yield _joined(initials, surnames, " ")
+        yield _joined(surnames, initials, " ")
+
+
+def glued_initials(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+    """`asmith`, `smitha`: as accounts are named."""
+    long = lengths(surnames) >= _SHORTEST_GLUED_SURNAME
+    if long.any():
+        initials, names = _first_letter(keep(forenames, long)), keep(surnames, long)
+        yield _joined(initials, names, "")
+        yield _joined(names, initials, "")
+
+
+def glued_names(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+    """`adasmith`, `smithada`."""
+    first = _first_word(forenames)
+    for joined in (_joined(first, surnames, ""), _joined(surnames, first, "")):
+        yield keep(joined, lengths(joined) >= _SHORTEST_GLUED_NAMES)
+
+
+def name_pairs(columns: list[Strings]) -> Iterator[tuple[Strings, Strings]]:
+    """Of every two columns of a table, the rows in which both are names: all words of the one and the last of the other.
+
+    A contract does not say which column is a surname, so each pair comes both ways round.
+    """
+    spaced: list[Strings] = [pc.utf8_trim_whitespace(_spaced(column)) for column in columns]
+    last = [_last_word(column) for column in spaced]
+    named = [matches(column, _NAME) for column in spaced]
+    for one, other in permutations(range(len(columns)), 2):
+        both = named[one] & named[other] & (lengths(last[other]) >= _SHORTEST_SURNAME)
+        if both.any():
+            yield keep(spaced[one], both), keep(last[other], both)
+
+
+COLUMN_SPELLINGS: tuple[Callable[[Strings], Iterator[Strings]], ...] = (
+    whole,
+    without_zeros,
+    local_parts,
+    digits_alone,
+    each_name,
+    without_accents,
+)
+PAIR_SPELLINGS: tuple[Callable[[Strings, Strings], Iterator[Strings]], ...] = (
+    forename_and_surname,
+    initials_and_surname,
+    glued_initials,
+    glued_names,
+)
+
+
+def _spaced(names: Strings) -> Strings:
+    for mark in _MARKS[1:]:
+        names = replace(names, mark, " ")
+    return names
+
+
+def _joined(left: Strings, right: Strings, between: str) -> Strings:
+    joined: Strings = pc.binary_join_element_wise(left, right, between)  # type: ignore[call-overload]
+    return joined
+
+
+def _first_word(names: Strings) -> Strings:
+    first: Strings = pc.replace_substring_regex(names, " .*", "")
+    return first
+
+
+def _last_word(names: Strings) -> Strings:
+    last: Strings = pc.replace_substring_regex(names, ".* ", "")
+    return last
+
+
+def _first_letter(names: Strings) -> Strings:
+    letters: Strings = pc.utf8_slice_codeunits(names, 0, 1)
+    return letters
+
+
+def _initials(names: Strings) -> Strings:
+    letters: Strings = pc.replace_substring_regex(names, "([^ ])[^ ]* *", r"\1")
+    return letters
