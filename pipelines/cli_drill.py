@@ -36,6 +36,7 @@ def add_commands(commands: Any, parse_date: Callable[[str], date], now: Now) -> 
         "--earlier", nargs=2, metavar=("YYYY-MM-DD", "GLOB"), help="an earlier business date and its export, to attack two nights"
     )
     drill.add_argument("--supplier", nargs="+", action="extend", default=[], metavar="NAME", help="default: every policy")
+    drill.add_argument("--nightly", action="store_true", help="the part that every run takes: no careless designs, no stolen key")
     drill.add_argument("--report", type=Path, metavar="FILE", help="write the whole result as JSON; the file is replaced")
     drill.set_defaults(handler=lambda options: _drill(options, parse_date, now))
 
@@ -66,6 +67,7 @@ def _drill(options: argparse.Namespace, parse_date: Callable[[str], date], now: 
         keys=values.require("keys"),
         out=Path(values.require("out")),
         suppliers=tuple(options.supplier),
+        quick=options.nightly,
     )
     began = time.monotonic()
     report = drill(settings, now(), Progress(sys.stderr))

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.actor import actor_name
+from pipelines.drill.nightly import report_path
 from pipelines.inputs import Terms, read_terms
 from pipelines.key_witness import witness_keysets
 from pipelines.publish import Published, publish_all
@@ -53,7 +54,9 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
         with _wiped_at_end(settings, staged.terms, staging):
             clean = verify(settings, staged.terms, staging, Watch(report), clock)
             published = _publish(settings, staged.terms, clean, clock)
-    return _summary(settings, staged.terms, staged.reports, published, (*staged.notices, *_gate_notices(clean), *own), staged)
+    notices = (*staged.notices, *_gate_notices(clean), *own)
+    summary = _summary(settings, staged.terms, staged.reports, published, notices, staged)
+    return {**summary, "drill": str(report_path(settings.records, settings.date))}
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
@@ -75,11 +78,8 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
             write_proof(release, signer)
     reports = {supplier: release.report for supplier, release in clean.items()}
     checks = {supplier: list(release.checks) for supplier, release in clean.items()}
-    return {
-        "outcome": "verified",
-        **_summary(settings, terms, reports, {}, (*terms.notices, *_gate_notices(clean))),
-        "checks": checks,
-    }
+    summary = _summary(settings, terms, reports, {}, (*terms.notices, *_gate_notices(clean)))
+    return {"outcome": "verified", **summary, "checks": checks, "drill": str(report_path(settings.records, settings.date))}
 
 
 def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:

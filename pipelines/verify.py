@@ -8,6 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 
+from pipelines.drill.nightly import drill_staged
 from pipelines.inputs import Terms, find_sources, open_binary, unchanged
 from pipelines.release.proof import CleanRelease, attest
 from pipelines.release.stage_report import fingerprint
@@ -26,6 +27,8 @@ from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
 from transforms.leaks.scan import ReleaseScan, RunFiles, scan_release
 from transforms.leaks.verdict import judge
+from transforms.leaks.scan import ReleaseScan, scan_release
+from transforms.leaks.verdict import CheckedRelease, judge
 from transforms.policy.model import Policy
 from transforms.tokens.continuity import content_key
 
@@ -36,7 +39,8 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
     """Reads every staged view as a stranger would, then searches it for the export's own values.
 
     The views are read first and leave a few words that their policies do not explain; the export is then read once, in batches, and
-    every identifier in it is looked up among those words. So memory does not grow with either.
+    every identifier in it is looked up among those words. So memory does not grow with either. What passes is then attacked by the
+    nightly drill, which holds the export's names, numbers and ranks in memory.
 
     `clock` is asked for the day on which the key of a continuity map is opened, and only then.
 
@@ -44,6 +48,7 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
         A clean release for every supplier of the run; all of them passed.
 
     Raises:
+        LimitExceeded: code `drill-over-limit`: an attack found more than a policy allows.
         Refused: code `leak`, with the rules and places of one supplier's findings; `stage-stale` if export, policy or contract
             are others than when the views were staged; `export-changed`.
         Unavailable: nothing is staged for a supplier.
@@ -66,9 +71,11 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
                 gate.look(block.rows)
             rows += block.rows.num_rows
             watch.say("rows searched", rows, 0)
-    watch.say("rows searched", rows, rows)
-    scans = [gate.scan for gate in gates.values()]
-    return {supplier: gate.verdict(unreadable, scans) for supplier, gate in gates.items()}
+        watch.say("rows searched", rows, rows)
+        scans = [gate.scan for gate in gates.values()]
+        checked = {supplier: gate.verdict(unreadable, scans) for supplier, gate in gates.items()}
+        withstood = drill_staged(settings, terms, staging, watch, clock().date())
+    return {supplier: gates[supplier].attest(release, withstood) for supplier, release in checked.items()}
 
 
 class _Gate:
@@ -102,8 +109,8 @@ class _Gate:
         if self._numbers is not None:
             self._numbers.look(rows)
 
-    def verdict(self, unreadable: int, scans: list[ReleaseScan]) -> CleanRelease:
-        checked = judge(
+    def verdict(self, unreadable: int, scans: list[ReleaseScan]) -> CheckedRelease:
+        return judge(
             self.scan,
             self._policy,
             matches=[self._match],
@@ -113,7 +120,10 @@ class _Gate:
             numbers=self._numbers,
             others=scans,
         )
-        return attest(self._area, checked.files, [check.rule for check in checked.checks], checked.overlaps)
+
+    def attest(self, checked: CheckedRelease, withstood: tuple[str, ...]) -> CleanRelease:
+        """The clean release, of what the gate judged and no attack of the drill brought down."""
+        return attest(self._area, checked.files, [*(check.rule for check in checked.checks), *withstood], checked.overlaps)
 
 
 def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,7 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+from PIL import Image
 
+from pipelines.drill.attacks.photos import photos_of
 from pipelines.drill.claims import Claims, ValueClaims
 from pipelines.drill.loot import PHOTO, PHOTOS, ColumnDesign, Design, Haul, Ints, Loot, picked, places, read_haul
 from pipelines.drill.public import drawn
@@ -47,7 +50,7 @@ def write_careless(
     photos: Path | None,
     photo_column: str | None,
 ) -> tuple[Careless, ...]:
-    """Writes the four designs.
+    """Writes the five designs.
 
     Args:
         root: a private directory.
@@ -84,8 +87,10 @@ def write_careless(
     }
     by_name = (ColumnDesign("person_token", True, (person,)), ColumnDesign("surname_token", True, (names[0],)))
     named = writer.write("surname-a", by_name, {"person_token": of_nobody, "surname_token": surnames}, by="person_token")
+    marked = {f"marked-{each}": _marked(raw["raw-a"][-1], root / f"marked-{each}", seed, truth) for seed, each in enumerate("ab")}
     return (
         Careless("raw-export", raw),
+        Careless("constant-mark", {supplier: (haul,) for supplier, haul in marked.items()}),
         Careless("sha256-of-the-number", {"sha256-a": plain}),
         Careless("one-keyed-hash-for-all", both, key),
         Careless("surname-token", {"surname-a": named}),
@@ -152,9 +157,28 @@ class _Writer:
         return tuple(hauls)
 
 
+def _marked(raw: Haul, directory: Path, seed: int, truth: Truth) -> Haul:
+    """The photos of a release with one and the same faint pattern in each, another for each supplier."""
+    (directory / PHOTOS).mkdir(parents=True)
+    width, height = 240, 320
+    pattern = np.random.Generator(np.random.PCG64(seed)).choice(np.array([-2, 2], np.int16), (height, width, 1))
+    names: list[str] = []
+    rows: list[int] = []
+    for row, data in photos_of(raw):
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            pixels = np.asarray(image.convert("RGB").resize((width, height)), np.int16)
+        names.append(f"{len(names)}.jpg")
+        rows.append(row)
+        Image.fromarray(np.clip(pixels + pattern, 0, 255).astype(np.uint8)).save(directory / PHOTOS / names[-1], quality=92)
+    table = pa.table({PHOTO: pa.array(names, pa.string())})
+    haul = Haul(Design(directory.name, "XX", (), everybody=False), raw.day, f"{raw.day.isoformat()}-{_RELEASE}", directory, table)
+    truth.know(haul, np.array(rows, np.int64))
+    return haul
+
+
 def _copy(people: pa.Table, person_key: str, column: str, photos: Path, to: Path) -> Any:
     """Copies some photos as they are, with their names and times; the column of those that were copied."""
-    chosen = np.argsort(drawn(people.column(person_key).combine_chunks(), "careless photo"))[:MOST_PHOTOS]
+    chosen = np.argsort(drawn(people.column(person_key).combine_chunks(), "in the press"))[:MOST_PHOTOS]
     paths = people.column(column).to_pylist()
     copied: list[str | None] = [None] * people.num_rows
     for row in chosen.tolist():

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from pipelines.drill import stolen_key
 from pipelines.drill.attacks import collusion
+from pipelines.drill.attacks.photos import attack_marks
 from pipelines.drill.careless import Careless, attack_with_key
 from pipelines.drill.claims import Claims
 from pipelines.drill.loot import Haul, Loot, Public
@@ -19,7 +20,6 @@ from pipelines.drill.stolen_key import KeyReference
 from pipelines.drill.truth import Truth
 from transforms.keyring.resolving import open_resolving_keys
 from transforms.policy.model import Policy
-from transforms.tokens.format import parse_token
 
 Progress = Callable[[str, int, int], None]
 
@@ -71,6 +71,7 @@ class Course:
             if all(haul.photo_names() is not None for haul in loot.hauls):
                 photos = replace(aim, attack="collusion-photos", by_photo=True, limit=None, bound=None)
                 self._score(photos, collusion.attack_photos(loot))
+                self._score(replace(photos, attack="photo-marks", asks=_MARK_ASKS), attack_marks(loot))
         if len(last) > 2:
             loot = Loot(tuple(last.values()), self._public)
             bound = min(self._policies[name].risk.relinkable_without_photos for name in last)
@@ -101,6 +102,9 @@ class Course:
         if all(haul.photo_names() is not None for haul in raw.hauls):
             aim = self._together("raw-export", raw, "the releases of two suppliers", None)
             self._score(replace(aim, attack="collusion-photos", careless=True, by_photo=True), collusion.attack_photos(raw))
+            marked = Loot(tuple(nights[-1] for nights in by_name["constant-mark"].hauls.values()), self._public)
+            aim = self._together("constant-mark", marked, "the releases of two suppliers", None)
+            self._score(replace(aim, attack="photo-marks", asks=_MARK_ASKS, careless=True, by_photo=True), attack_marks(marked))
         if shared.key is not None:
             loot = Loot((shared.hauls["shared-b"][-1],), self._public)
             aim = Aim(
@@ -123,7 +127,7 @@ class Course:
     def _with_key(self, stolen: KeyReference, supplier: str, haul: Haul, epochs: list[int]) -> None:
         if not haul.rows:
             return
-        own = supplier == stolen.supplier and _epoch_of(haul) == stolen.epoch
+        own = supplier == stolen.supplier and haul.epoch == stolen.epoch
         policy = self._policies[supplier]
         aim = Aim(
             "stolen-key",
@@ -147,6 +151,12 @@ class Course:
             self.not_run.append(NotRun(attack.name, target, "needs the releases of two nights"))
             return None
         loot = Loot(nights[-attack.nights :], self._public)
+        if attack.needs_photos and loot.last.photo_names() is None:
+            self.not_run.append(NotRun(attack.name, target, "the release has no photos"))
+            return None
+        if attack.needs_press and not self._public.press:
+            self.not_run.append(NotRun(attack.name, target, "there are no press pictures"))
+            return None
         if not loot.last.rows:
             self.not_run.append(NotRun(attack.name, target, "the release has no rows"))
             return None
@@ -164,8 +174,5 @@ class Course:
         self.results.append(score(aim, found, self._truth, self.listed))
 
 
+_MARK_ASKS = "of which of two suppliers a photo is, by a mark that was guessed without its key"
 _STOLEN_ASKS = "which number a row's token was made from"
-
-
-def _epoch_of(haul: Haul) -> int:
-    return parse_token(str(haul.column(haul.design.tokens[0].name)[0])).epoch

@@ -84,13 +84,14 @@ def design_of(policy: Policy, contract: Contract) -> Design:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Haul:
-    """One release as a thief finds it: the directory, and its table as text; null for an empty cell."""
+    """One release as a thief finds it: the directory, its table as text (null for an empty cell), and the epoch that it tells."""
 
     design: Design
     day: date
     release: str
     directory: Path
     table: pa.Table
+    epoch: int = 1
 
     @property
     def rows(self) -> int:
@@ -155,14 +156,14 @@ class Loot:
         return self.public.lists[haul.day]
 
 
-def read_haul(design: Design, day: date, release: str, directory: Path) -> Haul:
+def read_haul(design: Design, day: date, release: str, directory: Path, epoch: int = 1) -> Haul:
     """A release as a thief reads it.
 
     Raises:
         StoreUnavailable: there is no `people.csv` or `people.parquet`, or it cannot be read.
     """
     try:
-        return Haul(design, day, release, directory, _read_table(directory))
+        return Haul(design, day, release, directory, _read_table(directory), epoch)
     except (OSError, pa.ArrowException):
         raise StoreUnavailable(
             "a release cannot be read", place=str(directory), hint="check the path", code="release-unreadable"

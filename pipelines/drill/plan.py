@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from pipelines.drill.attacks import dictionary, frequency, nights, side_channels, singling_out
+from pipelines.drill.attacks import dictionary, frequency, nights, photos, side_channels, singling_out
 from pipelines.drill.claims import Claims
 from pipelines.drill.loot import Loot
 
@@ -25,6 +25,8 @@ class Attack:
     falls: tuple[str, str]
     nights: int = 1
     by_photo: bool = False
+    needs_photos: bool = False
+    needs_press: bool = False
     conditions: tuple[str, ...] = ()
 
 
@@ -77,5 +79,27 @@ def attacks(*, quick: bool, orders: tuple[str, ...]) -> tuple[Attack, ...]:
             nights.attack,
             ("sha256-of-the-number", "sha256-a"),
             nights=2,
+        ),
+        Attack(
+            "photo-metadata",
+            ONE_RELEASE,
+            "whose number or name stands in a photo's file beside its pixels",
+            photos.attack_metadata,
+            ("raw-export", "raw-a"),
+            needs_photos=True,
+        ),
+        Attack(
+            "photo-likeness",
+            "one release of the supplier, and press pictures with names of 1 % of people",
+            "which row's photo shows the person of a press picture",
+            photos.attack_likeness,
+            ("raw-export", "raw-a"),
+            by_photo=True,
+            needs_photos=True,
+            needs_press=True,
+            conditions=(
+                "a perceptual hash: it finds the same picture, cut and compressed again; press pictures are HR's portraits",
+                "no model that recognises faces is part of this software: a thief who has one tells more",
+            ),
         ),
     )

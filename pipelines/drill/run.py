@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
@@ -16,13 +17,16 @@ from pipelines.drill.careless import write_careless
 from pipelines.drill.course import Course
 from pipelines.drill.loot import Haul, Ints, design_of, read_haul
 from pipelines.drill.model import CHANCE, CONFIDENCE, FORMAT, DrillReport, NotRun, Verdict
+from pipelines.drill.press import print_press
 from pipelines.drill.public import columns_known, make_public, name_columns
 from pipelines.drill.truth import Truth, read_people, rows_behind
-from pipelines.release.manifest import MANIFEST_NAME
+from pipelines.release.files import read_file
+from pipelines.release.manifest import MANIFEST_NAME, open_manifest
 from transforms.contract.load import load_contract
 from transforms.contract.model import Classification, Contract
 from transforms.errors import Refused, StoreUnavailable, UsageError
 from transforms.keyring.hardening import harden_process
+from transforms.keyring.open import open_verification_keys
 from transforms.policy.lint import check_policies
 from transforms.policy.load import load_policies
 from transforms.policy.model import Policy
@@ -35,7 +39,10 @@ _ORDERS = ("hire_date",)  # beside the person key and the surname, an order in w
 
 @dataclass(frozen=True, slots=True)
 class DrillSettings:
-    """What a drill is told: the terms, one export a night (oldest first), where releases and keys are, and which suppliers."""
+    """What a drill is told: the terms, one export a night (oldest first), where releases and keys are, and which suppliers.
+
+    `quick` leaves out what the nightly drill leaves out.
+    """
 
     contract: Path
     policies: Path
@@ -44,7 +51,7 @@ class DrillSettings:
     keys: str
     out: Path
     suppliers: tuple[str, ...] = ()
-    careless: bool = True
+    quick: bool = False
 
 
 class LimitExceeded(Refused):
@@ -71,20 +78,27 @@ def drill(settings: DrillSettings, now: datetime, progress: Progress) -> DrillRe
     columns = columns_drilled(contract)
     exports = {day: read_people(pattern, contract, columns) for day, pattern in sorted(settings.exports.items())}
     with _private_directory() as root:
-        public, behind = make_public(exports, contract)
+        public, behind = make_public(exports, contract, _press(settings, contract, exports, root))
         truth = Truth(contract.person_key, exports, behind)
-        course = Course(policies, public, truth, progress, orders_of(contract), quick=False)
+        course = Course(policies, public, truth, progress, orders_of(contract), quick=settings.quick)
         hauls = _read_releases(settings, contract, policies, exports, truth, now.date(), course)
         course.attack_suppliers(hauls)
         course.attack_together(hauls)
-        course.attack_with_stolen_keys(hauls, settings.keys, now.date())
-        if settings.careless:
+        if not settings.quick:
+            course.attack_with_stolen_keys(hauls, settings.keys, now.date())
             names = name_columns(contract)
             designs = write_careless(root, exports, names, truth, settings.photos, photo_column(contract))
             course.attack_careless(designs)
+    return report_of(course, exports, policies, "nightly" if settings.quick else "full")
+
+
+def report_of(
+    course: Course, exports: Mapping[date, pa.Table], policies: tuple[Policy, ...], mode: Literal["full", "nightly"]
+) -> DrillReport:
+    """What came of a course, as the report."""
     return DrillReport(
         format=FORMAT,
-        mode="full",
+        mode=mode,
         nights=tuple(exports),
         suppliers=tuple(policy.supplier for policy in policies),
         people=exports[max(exports)].num_rows,
@@ -163,6 +177,7 @@ def _read_releases(
     course: Course,
 ) -> dict[str, tuple[Haul, ...]]:
     hauls: dict[str, tuple[Haul, ...]] = {}
+    public_keys = open_verification_keys(settings.keys, today)
     for policy in policies:
         nights = []
         for day, people in exports.items():
@@ -170,8 +185,10 @@ def _read_releases(
             if directory is None:
                 course.not_run.append(NotRun("all", policy.supplier, f"no release of {day.isoformat()}"))
                 continue
-            haul = read_haul(design_of(policy, contract), day, directory.name, directory)
-            rows: Ints = rows_behind(haul, policy, people, contract.person_key, settings.keys, today)
+            data = read_file(directory / MANIFEST_NAME) or b""
+            epoch = open_manifest(data, public_keys, str(directory)).terms.tokens.epoch
+            haul = read_haul(design_of(policy, contract), day, directory.name, directory, epoch)
+            rows: Ints = rows_behind(haul, policy, contract, people, settings.keys, today)
             truth.know(haul, rows)
             nights.append(haul)
         if nights:
@@ -184,6 +201,15 @@ def _read_releases(
 def _release(out: Path, supplier: str, day: date) -> Path | None:
     found = sorted(path for path in (out / supplier).glob(f"{day.isoformat()}-*") if (path / MANIFEST_NAME).is_file())
     return found[0] if found else None
+
+
+def _press(
+    settings: DrillSettings, contract: Contract, exports: Mapping[date, pa.Table], root: Path
+) -> tuple[tuple[str, Path], ...]:
+    column = photo_column(contract)
+    if settings.photos is None or column is None or settings.quick:
+        return ()
+    return print_press(exports[max(exports)], contract.person_key, column, settings.photos, root / "press")
 
 
 def _line_of(policy: Policy, path: str) -> str:

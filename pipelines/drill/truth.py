@@ -19,8 +19,8 @@ from transforms.export.sources import open_reader
 from transforms.keyring.resolving import open_resolving_keys
 from transforms.keyring.secret import Unshareable
 from transforms.policy.model import Policy
-from transforms.tokens.derive import TokenLabel, column_key, tokenise
-from transforms.tokens.format import parse_token
+from transforms.tokens.column import form_of, label_of, make_tokens
+from transforms.tokens.derive import column_key
 
 
 @final
@@ -70,7 +70,8 @@ def read_people(pattern: str, contract: Contract, columns: tuple[str, ...]) -> p
         ExportError, StoreUnavailable: see `pipelines.inputs.find_sources`.
     """
     checker = RowChecker(contract)
-    parts: list[pa.Table] = []
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    parts = [schema.empty_table()]  # an export may have no rows
     for source in find_sources(pattern, contract):
         with open_binary(source.path) as stream:
             blocks = gather(open_reader(source, stream, contract))
@@ -86,34 +87,21 @@ def first_of_each(people: pa.Table, person_key: str) -> pa.Table:
     return people if bool((found == whole).all()) else picked(people, np.flatnonzero(found == whole))
 
 
-def rows_behind(haul: Haul, policy: Policy, people: pa.Table, person_key: str, keys: str, today: date) -> Ints:
+def rows_behind(haul: Haul, policy: Policy, contract: Contract, people: pa.Table, keys: str, today: date) -> Ints:
     """The export's row of each row of a release, by making its tokens once more.
 
     Raises:
-        Refused: code `drill-other-export` if a token is no person's of this export, `drill-token-kind` if the first token is not a
-            one-way one, which the drill does not make.
+        Refused: code `drill-other-export` if a token is no person's of this export.
         KeyUnavailable: the release's key cannot be opened any more.
     """
     if haul.rows == 0:
         return np.empty(0, np.int64)
     token = policy.sort_token
-    if token.kind != "one-way":
-        raise Refused(
-            "the drill knows one-way tokens alone",
-            place=f"{policy.supplier} {token.name}",
-            hint="leave this supplier out",
-            code="drill-token-kind",
-        )
-    shown = haul.column(token.name)
-    epoch = parse_token(str(shown[0])).epoch
-    label = TokenLabel(
-        policy.supplier, epoch, token.name, token.of, token.scope, haul.release if token.scope == "transaction" else None
-    )
-    person = people.column(person_key).combine_chunks()
+    person = people.column(contract.person_key).combine_chunks()
     with open_resolving_keys(keys, policy.supplier, today) as opened:
-        key = column_key(opened.key(epoch).reveal(), label)
-        tokens = tokenise(key, f"{policy.token_prefix}{epoch}-", person, [person])
-    rows = places(shown, tokens.text)
+        key = column_key(opened.key(haul.epoch).reveal(), label_of(policy, token, haul.epoch, haul.release))
+        tokens = make_tokens(key, form_of(policy, contract, token, haul.epoch), person, [person])
+    rows = places(haul.column(token.name), tokens.text)
     if (rows < 0).any():
         raise Refused(
             "a row of the release is nobody's in the export",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,9 +53,12 @@ class Force:
     def photos(self, night: int) -> Path:
         return self.root / f"night-{night}" / "photos"
 
-    def publish(self, night: int, policies: Path = EXAMPLES / "suppliers", out: Path | None = None) -> None:
+    def publish(
+        self, night: int, policies: Path = EXAMPLES / "suppliers", out: Path | None = None, suppliers: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """Runs one night; its summary."""
         place = out or self.out
-        run(
+        return run(
             Settings(
                 contract=EXAMPLES / "hr-export.yaml",
                 policies=policies,
@@ -65,6 +69,7 @@ class Force:
                 staging=place / ".staging",
                 records=place / ".records",
                 date=NIGHTS[night - 1],
+                suppliers=suppliers,
             ),
             machine_clock,
             nobody_listens,
@@ -93,6 +98,42 @@ def force(tmp_path_factory: pytest.TempPathFactory) -> Force:
     admin.new_epoch(force.keys, ROTATED, machine_clock())
     force.publish(2)
     return force
+
+
+@pytest.fixture(scope="session")
+def telling(force: Force, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Policies of two suppliers that keep the same telling columns; they have keys."""
+    policies = tmp_path_factory.mktemp("telling")
+    for supplier, prefix in (("caterer", "CA"), ("laundry", "LA")):
+        (policies / f"{supplier}.yaml").write_text(
+            f"""\
+supplier: {supplier}
+token_prefix: {prefix}
+purpose: feed and clothe people
+agreement: DPA-2026-099
+legal_basis: public task
+delete_after_days: 30
+rows: {{full_population: everybody eats and everybody wears what is washed}}
+columns:
+  person_token: {{action: token, of: [pay_number], why: label}}
+  site: {{action: keep, why: where to deliver}}
+  trouser_size: {{action: keep, why: what to wash}}
+  shoe_size: {{action: keep, why: what to mend}}
+  tunic_size: {{action: keep, why: what to wash}}
+""",
+            encoding="utf-8",
+        )
+    admin.init(force.keys, ("caterer", "laundry"), machine_clock())
+    return policies
+
+
+@pytest.fixture(scope="session")
+def careless(force: Force, telling: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same policies, and releases that left one by one, so that no run saw both."""
+    out = tmp_path_factory.mktemp("one-by-one") / "out"
+    for supplier in ("caterer", "laundry"):
+        force.publish(2, telling, out, (supplier,))
+    return telling, out
 
 
 @pytest.fixture(scope="session")

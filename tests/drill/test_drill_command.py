@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipelines.cli import main
-from transforms.keyring import admin
 
 if TYPE_CHECKING:
     from conftest import Force
@@ -35,36 +33,6 @@ def drill(force: Force, capfd: pytest.CaptureFixture[str]) -> Drill:
         return int(exit.value.code or 0), json.loads(printed.out.splitlines()[-1]), printed.err
 
     return run_line
-
-
-@pytest.fixture(scope="session")
-def careless(force: Force, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Policies of which two keep the same telling columns, and what they release."""
-    root = tmp_path_factory.mktemp("careless")
-    policies = root / "policies"
-    policies.mkdir()
-    for supplier, prefix in (("caterer", "CA"), ("laundry", "LA")):
-        (policies / f"{supplier}.yaml").write_text(
-            f"""\
-supplier: {supplier}
-token_prefix: {prefix}
-purpose: feed and clothe people
-agreement: DPA-2026-099
-legal_basis: public task
-delete_after_days: 30
-rows: {{full_population: everybody eats and everybody wears what is washed}}
-columns:
-  person_token: {{action: token, of: [pay_number], why: label}}
-  site: {{action: keep, why: where to deliver}}
-  trouser_size: {{action: keep, why: what to wash}}
-  shoe_size: {{action: keep, why: what to mend}}
-  tunic_size: {{action: keep, why: what to wash}}
-""",
-            encoding="utf-8",
-        )
-    admin.init(force.keys, ("caterer", "laundry"), datetime.now(UTC))
-    force.publish(2, policies, root / "out")
-    return policies, root / "out"
 
 
 def test_releases_within_their_limits_end_with_success(drill: Drill, force: Force, tmp_path: Path) -> None:

@@ -99,3 +99,13 @@ def test_the_page_on_the_report_names_each_field() -> None:
     schema = TypeAdapter(DrillReport).json_schema()
     fields = [*schema["properties"], *schema["$defs"]["AttackResult"]["properties"], *schema["$defs"]["NotRun"]["properties"]]
     assert [each for each in fields if f"`{each}`" not in page] == []
+
+
+def test_a_press_picture_is_found_among_the_photos_of_a_release_and_bounded_by_nothing(find: Find) -> None:
+    (likeness,) = [result for result in find("photo-likeness") if result.target == "card-printer"]
+    assert (likeness.by_photo, likeness.limit, likeness.verdict) == (True, None, Verdict.TOLD)
+
+
+def test_photo_files_say_nothing_beside_their_pixels(find: Find) -> None:
+    (metadata,) = find("photo-metadata")
+    assert (metadata.target, metadata.claims, metadata.limit) == ("card-printer", 0, "attributed_above_guess")
