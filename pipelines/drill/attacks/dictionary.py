@@ -33,6 +33,7 @@ _CROCKFORD = str.maketrans("0123456789ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOP
 _LENGTHS = (8, 10, 16, 20, 28, 32, 48, 64)  # bytes of a digest, or of its beginning, that is written as a number
 _FILTER_BITS = 22
 _QUICK_NUMBERS, _QUICK_NAMES = 8_192, 256
+_USUAL = "forenames first"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -108,24 +109,24 @@ def _guesses(loot: Loot, *, quick: bool) -> Iterator[_Guesses]:
     if quick and listed.num_rows > _QUICK_NAMES:
         listed = picked(listed, np.arange(0, listed.num_rows, -(-listed.num_rows // _QUICK_NAMES)))
     for name in public.names:
-        yield from _spelt(name, (name,), pc.unique(listed.column(name).combine_chunks()), None, quick)
+        yield from _spelt(name, (name,), pc.unique(listed.column(name).combine_chunks()), None, plain=quick)
     if len(public.names) == 2:
         columns = [listed.column(name).combine_chunks() for name in public.names]
         said = joined(listed, public.names)
-        for what, order, separator in (("surname first", (0, 1), ", "), ("forenames first", (1, 0), " "), ("together", (0, 1), "")):
-            if not quick or what == "forenames first":
+        for what, order, separator in (("surname first", (0, 1), ", "), (_USUAL, (1, 0), " "), ("together", (0, 1), "")):
+            if not quick or what == _USUAL:
                 full: Any = pc.binary_join_element_wise(*(columns[place] for place in order), separator)  # type: ignore[call-overload]
-                yield from _spelt(f"names, {what}", public.names, full, said, quick)
+                yield from _spelt(f"names, {what}", public.names, full, said, plain=quick or what != _USUAL)
 
 
-def _spelt(what: str, about: tuple[str, ...], texts: Any, said: Any, quick: bool) -> Iterator[_Guesses]:
+def _spelt(what: str, about: tuple[str, ...], texts: Any, said: Any, *, plain: bool) -> Iterator[_Guesses]:
     spellings: dict[str, Any] = {
         what: texts,
         f"{what} in capitals": pc.utf8_upper(texts),
         f"{what} in small letters": pc.utf8_lower(texts),
     }
     for spelling, values in spellings.items():
-        if not quick or spelling == what:
+        if not plain or spelling == what:
             yield _Guesses(spelling, about, [text.encode() for text in values.to_pylist()], clean(texts) if said is None else said)
 
 
