@@ -26,8 +26,6 @@ from transforms.leaks.matcher import ExportMatcher, Match, add_matches
 from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
 from transforms.leaks.scan import ReleaseScan, RunFiles, scan_release
-from transforms.leaks.verdict import judge
-from transforms.leaks.scan import ReleaseScan, scan_release
 from transforms.leaks.verdict import CheckedRelease, judge
 from transforms.policy.model import Policy
 from transforms.tokens.continuity import content_key
@@ -42,7 +40,7 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
     every identifier in it is looked up among those words. So memory does not grow with either. What passes is then attacked by the
     nightly drill, which holds the export's names, numbers and ranks in memory.
 
-    `clock` is asked for the day on which the key of a continuity map is opened, and only then.
+    `clock` is asked for the day on which keys are opened: of a continuity map, and of the drill's truth.
 
     Returns:
         A clean release for every supplier of the run; all of them passed.
