@@ -1,6 +1,8 @@
 """A policy against a contract, without data."""
 
+import string
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from transforms.contract.load import load_contract
 from transforms.contract.model import Classification, Column, Contract
 from transforms.errors import PolicyError
+from transforms.leaks.vetting import VettingTerms
 from transforms.policy.lint import check_policies, lint
 from transforms.policy.load import load_policies, load_policy
 from transforms.policy.model import KeepColumn, Policy
@@ -303,6 +306,26 @@ def test_all_findings_of_a_policy_come_at_once(tmp_path: Path, contract: Contrac
         ("dpi: 300", "dpi: 900"),
     )
     assert findings(policy, contract) == [("filter-value", 8), ("keep-identifying", 13), ("photo-size", 14)]
+
+
+def test_every_prefix_that_the_leak_gate_takes_for_a_vetting_term_is_refused_before_any_run(tmp_path: Path, contract: Contract) -> None:
+    letters = string.ascii_uppercase
+    prefixes = ["".join(some) for length in (2, 3) for some in product(letters, repeat=length)] + ["NPPV", "BPSS", "WCAB"]
+    policy, refused = policy_of(tmp_path), set()
+    for prefix in prefixes:
+        gate = VettingTerms()
+        gate.look(prefix, "README.txt")
+        if gate.findings():
+            refused.add(prefix)
+            assert findings(replace(policy, token_prefix=prefix), contract) == [("token-prefix-restricted", 2)]
+    assert {"RV", "SC", "CTC", "NPPV"} <= refused
+
+
+def test_a_prefix_that_is_a_value_of_a_restricted_column_is_refused(tmp_path: Path, contract: Contract) -> None:
+    secret = Column("duty", Classification.RESTRICTED, vocabulary=("UC", "none"))
+    assert findings(policy_of(tmp_path, ("token_prefix: WC", "token_prefix: UC")), with_columns(contract, secret)) == [
+        ("token-prefix-restricted", 2)
+    ]
 
 
 def test_policies_are_checked_beside_each_other(tmp_path: Path, contract: Contract) -> None:

@@ -25,6 +25,8 @@ PHOTO_DPI = (72, 600)
 MAX_VOCABULARY = 1_000  # values of a column that leaves; what has more is no code but stands for people [P15]
 PHOTO_BYTES = (1_024, 200_000)  # [I3]
 
+# Clearances that a prefix could spell. The leak gate finds them in what was staged; the policy's author should hear of it first.
+_CLEARANCES = frozenset({"AC", "BPSS", "CTC", "DV", "IV", "MV", "NPPV", "RV", "SC"})
 _IDENTIFYING = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO})
 
 
@@ -106,6 +108,9 @@ class _Check:
         for key in ("purpose", "agreement", "legal_basis"):
             if not getattr(policy, key).strip():
                 yield self._finding(key, "term-missing", f"{key} is missing", f"nothing leaves without {key}")
+        if policy.token_prefix in _CLEARANCES | self._restricted_terms():  # [P14]
+            rule = f"the token prefix {policy.token_prefix} is a term of vetting or of another restricted column"
+            yield self._finding("token_prefix", "token-prefix-restricted", rule, "choose letters that say who receives the tokens")
         prose = {"purpose": policy.purpose, "domain": policy.domain or "", "rows.full_population": policy.full_population or ""}
         prose |= {f"columns.{_key(column)}.why": column.why for column in policy.columns}
         prose |= {f"columns.{name}.why": why for name, why in policy.dropped.items()}
