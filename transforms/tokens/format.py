@@ -34,6 +34,8 @@ _READ = tuple(
 _BARE = re.compile(rf"[0-9]{{{BARE_DIGITS[0]},{BARE_DIGITS[1]}}}")
 _LONGEST = 1024
 _MISREAD = str.maketrans("OIL", "011")
+_VALUES = {symbol: value for value, symbol in enumerate(ALPHABET)}
+_DOUBLED = tuple(remainder(value << 1) for value in range(len(ALPHABET)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def check_symbol(symbols: str) -> str:
     """The Damm check symbol of some symbols of the alphabet: t <- 2 * (t xor d) over GF(32)."""
     interim = 0
     for symbol in symbols:
-        interim = remainder((interim ^ ALPHABET.index(symbol)) << 1)
+        interim = _DOUBLED[interim ^ _VALUES[symbol]]
     return ALPHABET[interim]
 
 
