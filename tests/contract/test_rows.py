@@ -6,12 +6,14 @@ import pickle
 
 import pyarrow as pa
 import pytest
+import unicodedata2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.contract.assigned import CHARACTER_RANGES
 from transforms.contract.model import Classification, Column, Contract
 from transforms.contract.places import BROKEN_SCHEMA
-from transforms.contract.rows import Checked, RowChecker
+from transforms.contract.rows import NFC_GROWTH, Checked, RowChecker
 
 SENTINEL = "Zzyzx-Quux"
 
@@ -68,6 +70,7 @@ def test_a_batch_that_keeps_the_contract_comes_back_without_a_copy() -> None:
         ("rank", " ", "required"),
         ("remark", "too long a remark", "too-long"),
         ("remark", "a\rb", "control-character"),
+        ("remark", "\u0958" * 3, "too-long"),  # nine bytes, and eighteen in NFC
     ],
 )
 def test_a_cell_that_breaks_a_rule_is_told_by_place_rule_and_column(column: str, value: str | None, rule: str) -> None:
@@ -75,6 +78,22 @@ def test_a_cell_that_breaks_a_rule_is_told_by_place_rule_and_column(column: str,
     checked = check(GOOD, bad, GOOD)
     assert faults(checked) == [(102, rule, column)]
     assert checked.accepted.column("row_ref").to_pylist() == [101, 103]
+
+
+@given(st.lists(st.none() | st.text(st.sampled_from("a\u0958\u0344\u1fef\U0001d160e\u0301"), max_size=12)))
+def test_a_cell_is_too_long_exactly_if_it_is_as_it_stands_or_in_nfc(remarks: list[str | None]) -> None:
+    checked = check(*(("00012345", "Smith", "Sergeant", remark) for remark in ["a", *remarks]))
+    forms = [{remark or "", unicodedata2.normalize("NFC", remark or "")} for remark in ["a", *remarks]]
+    assert [ref for ref, rule, _ in faults(checked) if rule == "too-long"] == [
+        101 + place for place, both in enumerate(forms) if max(len(form.encode()) for form in both) > 8
+    ]
+
+
+def test_no_character_grows_in_nfc_by_more_than_is_looked_for() -> None:
+    # Taken apart, a character is as long as it can get; behind another one NFC may leave it so.
+    ranges = [[int(end, 16) for end in text.split("-")] for text in CHARACTER_RANGES.split()]
+    characters = [chr(code) for ends in ranges for code in range(ends[0], ends[-1] + 1)]
+    assert max(len(unicodedata2.normalize("NFD", one).encode()) / len(one.encode()) for one in characters) == NFC_GROWTH
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\t", "\u2003"])

@@ -5,7 +5,7 @@ tried; the first that it breaks is reported:
 
 * `required`: blank where the contract requires a value;
 * `control-character`: a character that no value may hold (`transforms.contract.characters`) [T9];
-* `too-long`: more UTF-8 bytes than the contract allows;
+* `too-long`: more UTF-8 bytes than the contract allows, as it stands or in NFC, in which a token may have to hold it;
 * `vocabulary`: not in the closed vocabulary;
 * `pattern`: does not match the pattern as a whole.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ from transforms.contract.patterns import Mask, Pattern
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF
 
 _FIRST_VISIBLE, _VISIBLE_SPAN = 0x21, 0x5E  # U+0021 to U+007F
+NFC_GROWTH: Final = 3  # the most by which NFC makes UTF-8 longer (UAX 15): U+1D160 from 4 bytes to 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,24 @@ class _ColumnChecker:
         if self._required:
             yield "required", ~present
         yield "control-character", _mask(forbidden_characters(values))
-        lengths = pc.binary_length(values)
-        if (pc.max(lengths).as_py() or 0) > self._max_bytes:
-            yield "too-long", _mask(pc.greater(lengths, pa.scalar(self._max_bytes)).fill_null(False))
+        if (pc.max(pc.binary_length(values)).as_py() or 0) * NFC_GROWTH > self._max_bytes:
+            yield "too-long", _too_long(values, self._max_bytes)
         if self._vocabulary is not None:
             yield "vocabulary", present & ~_mask(pc.is_in(values, value_set=self._vocabulary))
         if self._pattern is not None:
             yield "pattern", present & ~self._pattern.matches(values)
+
+
+def _too_long(values: pa.StringArray, most: int) -> Mask:
+    """Which cells have more bytes than that, as they stand or in NFC; only those that could are normalised."""
+    lengths = pc.binary_length(values).fill_null(0).to_numpy()
+    found: Mask = lengths > most
+    beyond_ascii = ~_mask(pc.string_is_ascii(values).fill_null(True))
+    rows = np.flatnonzero(beyond_ascii & ~found & (lengths * NFC_GROWTH > most))
+    if rows.size:
+        composed = pc.utf8_normalize(values.take(pa.array(rows)), form="NFC")
+        found[rows] = pc.binary_length(composed).to_numpy() > most
+    return found
 
 
 def _mask(found: pa.Array[Any]) -> Mask:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import unicodedata2
+
 from transforms.contract.digits import fixed_digits
 from transforms.contract.model import Column, Contract
 from transforms.policy.model import TokenColumn
@@ -17,9 +19,9 @@ SHORT_SYMBOLS: Final = 8
 
 
 def most_bytes(column: Column) -> int:
-    """The most bytes of UTF-8 that the contract lets a value of a column have."""
+    """The most bytes of UTF-8 that the contract lets a value of a column have, as it stands or in NFC."""
     if column.vocabulary is not None:
-        return max(len(value.encode()) for value in column.vocabulary)
+        return max(len(form.encode()) for value in column.vocabulary for form in (value, unicodedata2.normalize("NFC", value)))
     return fixed_digits(column.pattern) or column.max_bytes
 
 

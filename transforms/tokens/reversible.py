@@ -72,7 +72,7 @@ def reversible_tokens(
         raise ExportError(
             "a row holds more than its reversible token can",
             code="token-value-too-long",
-            hint="composed in NFC a value is longer than maxBytes of its column in the contract: mend it, or raise maxBytes",
+            hint="the canonical form of a person key is longer than the contract lets the key be: give the key a pattern of digits",
         )
     data = np.empty((len(people), 16 + bucket), np.uint8)
     for begin in range(0, len(people), _CHUNK_ROWS):
