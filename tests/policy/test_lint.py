@@ -308,7 +308,9 @@ def test_all_findings_of_a_policy_come_at_once(tmp_path: Path, contract: Contrac
     assert findings(policy, contract) == [("filter-value", 8), ("keep-identifying", 13), ("photo-size", 14)]
 
 
-def test_every_prefix_that_the_leak_gate_takes_for_a_vetting_term_is_refused_before_any_run(tmp_path: Path, contract: Contract) -> None:
+def test_every_prefix_that_the_leak_gate_takes_for_a_vetting_term_is_refused_before_any_run(
+    tmp_path: Path, contract: Contract
+) -> None:
     letters = string.ascii_uppercase
     prefixes = ["".join(some) for length in (2, 3) for some in product(letters, repeat=length)] + ["NPPV", "BPSS", "WCAB"]
     policy, refused = policy_of(tmp_path), set()

@@ -140,10 +140,10 @@ def _too_long(values: pa.StringArray, most: int) -> Mask:
     lengths = pc.binary_length(values).fill_null(0).to_numpy()
     found: Mask = lengths > most
     beyond_ascii = ~_mask(pc.string_is_ascii(values).fill_null(True))
-    rows = np.flatnonzero(beyond_ascii & ~found & (lengths * NFC_GROWTH > most))
-    if rows.size:
-        composed = pc.utf8_normalize(values.take(pa.array(rows)), form="NFC")
-        found[rows] = pc.binary_length(composed).to_numpy() > most
+    unsure = beyond_ascii & ~found & (lengths * NFC_GROWTH > most)
+    if unsure.any():
+        composed = pc.utf8_normalize(values.filter(pa.array(unsure)), "NFC")  # type: ignore[attr-defined]
+        found[unsure] = pc.binary_length(composed).to_numpy() > most
     return found
 
 

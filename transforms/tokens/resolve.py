@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.keyring.secret import Unshareable
-from transforms.policy.token_size import SHORT_DIGITS, SHORT_SYMBOLS, TAG_BYTES
+from transforms.policy.token_size import SHORT_DIGITS, SHORT_SYMBOLS
 from transforms.tokens.canonicalise import canonicalise
 from transforms.tokens.column import TokenForm, make_tokens
 from transforms.tokens.ff1 import ff1_decrypt
@@ -25,7 +25,7 @@ from transforms.tokens.format import SYMBOLS, Token
 from transforms.tokens.number import RADIX
 from transforms.tokens.reversible import read_plaintext
 from transforms.tokens.siv import siv_decrypt
-from transforms.tokens.symbols import bytes_of_symbols, symbol_count
+from transforms.tokens.symbols import bytes_of_symbols
 
 SYMBOL_CHARACTERS = SYMBOLS + 1  # the check symbol is among them
 
@@ -96,25 +96,33 @@ def open_tokens(source: TokenSource, tokens: Sequence[Token]) -> list[Opened | N
         tokens: m tokens.
 
     Returns:
-        For each token what it stands for, or None where it is none of this column: of another kind or size; of a reversible token
-        that does not verify; of a `short` one whose number has more digits than the source's. The digits of a bare number show
-        nothing: it always stands for some number.
+        For each token what it stands for, or None where it is none of this column: of another kind; of a reversible token that
+        does not verify; of a number of another length; of a `short` one whose number has more digits than the source's. The
+        digits of a bare number show nothing: it always stands for some number.
     """
     form = source.form
     found: list[Opened | None] = [None] * len(tokens)
-    size = {"reversible": symbol_count(TAG_BYTES + form.size), "short": SHORT_SYMBOLS, "digits": form.size}[form.kind]
-    places = [place for place, token in enumerate(tokens) if token.kind == form.kind and len(token.symbols) == size]
-    symbols = [tokens[place].symbols for place in places]
-    if places:
-        opened = _open_reversible(source, symbols) if form.kind == "reversible" else _open_numbers(source, symbols)
+    by_size: dict[int, list[int]] = {}
+    for place, token in enumerate(tokens):
+        if token.kind == form.kind:
+            by_size.setdefault(len(token.symbols), []).append(place)
+    for size, places in by_size.items():
+        symbols = [tokens[place].symbols for place in places]
+        if form.kind == "reversible":
+            # Of any bucket: the contract may have allowed other lengths when the token was made, and the key is the same.
+            opened = _open_reversible(source, size * 5 // 8, symbols)
+        elif size == (SHORT_SYMBOLS if form.kind == "short" else form.size):
+            opened = _open_numbers(source, symbols)
+        else:
+            continue
         for place, one in zip(places, opened, strict=True):
             found[place] = one
     return found
 
 
-def _open_reversible(source: TokenSource, symbols: list[str]) -> list[Opened | None]:
+def _open_reversible(source: TokenSource, width: int, symbols: list[str]) -> list[Opened | None]:
     form = source.form
-    data, whole = bytes_of_symbols(symbols, TAG_BYTES + form.size)
+    data, whole = bytes_of_symbols(symbols, width)
     plaintexts, genuine = siv_decrypt(source.key, data, form.associated)
     fields = 1 + len(form.of) - (form.key_at is not None)
     found: list[Opened | None] = []

@@ -90,6 +90,20 @@ def test_the_export_is_preferred_to_what_an_old_token_holds(kinds_desk: Desk, pe
     assert (found["status"], found["way"], found["surname"]) == ("resolved", "export", "Newname")
 
 
+def test_a_leaver_s_token_opens_although_the_contract_allows_other_lengths_now(
+    kinds_desk: Desk, person: Callable[..., tuple[Row, Row]]
+) -> None:
+    view, row = person("shift-rostering", "names")
+    text = kinds_desk.site.contract.read_text(encoding="utf-8")
+    assert text.count("{property: maxBytes, value: 60}") == 2
+    other = kinds_desk.root / "other.yaml"
+    other.write_text(text.replace("{property: maxBytes, value: 60}", "{property: maxBytes, value: 20}"), encoding="utf-8")
+    export = export_without(kinds_desk, row["pay_number"])
+    (found,) = kinds_desk.table(view["names"], supplier="shift-rostering", export=export, contract=str(other))
+    assert (found["status"], found["way"]) == ("resolved", "decrypted")
+    assert [found[name] for name in NAMES] == [row[name] for name in NAMES]
+
+
 @pytest.mark.parametrize(("supplier", "column"), [("uniform", "person_token"), ("uniform", "parcel")])
 def test_a_leaver_s_number_is_decrypted_and_not_called_proven(
     kinds_desk: Desk, person: Callable[..., tuple[Row, Row]], supplier: str, column: str
