@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from transforms.contract.model import Contract
 from transforms.errors import StoreUnavailable
-from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn
+from transforms.policy.model import GeneraliseColumn, Policy, TokenColumn, TokenKind
+from transforms.policy.token_size import token_size
 
 Ints = npt.NDArray[np.int64]
 Text = Any  # a pyarrow StringArray: its stubs know few of the functions that take one
@@ -31,12 +32,15 @@ class ColumnDesign:
     """What is published of one column: a token of some export columns, or values that stand for themselves or for several.
 
     `meanings` maps each label to the values of the one source column that it may stand for; None for values in clear and tokens.
+    `kind` and `size` say what a token is: the bytes of plaintext of a reversible one, the digits of a number, 0 for a one-way one.
     """
 
     name: str
     token: bool
     of: tuple[str, ...]
     meanings: Mapping[str, frozenset[str]] | None = None
+    kind: TokenKind = "one-way"
+    size: int = 0
 
     def label_of(self, value: str) -> str:
         """The label under which a value of the source column appears here; empty if it never does."""
@@ -70,7 +74,7 @@ def design_of(policy: Policy, contract: Contract) -> Design:
     columns = []
     for column in policy.columns:
         if isinstance(column, TokenColumn):
-            columns.append(ColumnDesign(column.name, True, column.of))
+            columns.append(ColumnDesign(column.name, True, column.of, kind=column.kind, size=token_size(column, contract)))
             continue
         meanings: dict[str, set[str]] | None = None
         if isinstance(column, GeneraliseColumn):

@@ -59,3 +59,14 @@ def digits_of(token: TokenColumn, contract: Contract) -> int:
     if count is None:
         raise ValueError("a token of digits needs a source of a fixed count of digits")
     return count
+
+
+def token_size(token: TokenColumn, contract: Contract) -> int:
+    """The bucket in bytes of a reversible token, the digits of `digits` and `short`, and 0 for a one-way token.
+
+    Raises:
+        ValueError: as `digits_of`.
+    """
+    if token.kind == "reversible":
+        return bucket_of(token, contract) or 0
+    return 0 if token.kind == "one-way" else digits_of(token, contract)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from transforms.contract.model import Contract
 from transforms.policy.model import Policy, TokenColumn, TokenKind
-from transforms.policy.token_size import SHORT_SYMBOLS, TAG_BYTES, bucket_of, digits_of
+from transforms.policy.token_size import SHORT_SYMBOLS, TAG_BYTES, token_size
 from transforms.tokens.derive import TokenLabel, Tokens, tokenise
 from transforms.tokens.format import SYMBOLS
 from transforms.tokens.mac import Key
@@ -57,14 +57,9 @@ class TokenForm:
 
 def form_of(policy: Policy, contract: Contract, token: TokenColumn, epoch: int) -> TokenForm:
     """The form of one column's tokens in an epoch; the policy has passed the lint."""
-    size = 0
-    if token.kind == "reversible":
-        size = bucket_of(token, contract) or 0
-    elif token.kind != "one-way":
-        size = digits_of(token, contract)
     key_at = token.of.index(contract.person_key) if contract.person_key in token.of else None
     prefix = f"{policy.token_prefix}{epoch}-"
-    return TokenForm(token.kind, policy.supplier, epoch, token.name, prefix, token.of, key_at, size)
+    return TokenForm(token.kind, policy.supplier, epoch, token.name, prefix, token.of, key_at, token_size(token, contract))
 
 
 def label_of(policy: Policy, token: TokenColumn, epoch: int, release: str) -> TokenLabel:
