@@ -121,6 +121,30 @@ def test_each_row_is_cropped_on_its_own_face_and_what_somebody_should_look_at_is
     assert len(set(prints.values())) == 4
 
 
+def test_a_print_does_not_depend_on_whose_photos_are_in_the_same_batch(tmp_path: Path, contract: Contract, printer: Policy) -> None:
+    assert printer.photo is not None
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "a.jpg").write_bytes(photo(1200, 1600))
+    large = replace(printer, supplier="large-printer", photo=replace(printer.photo, width_mm=50, height_mm=64))
+    keys = _keys(tmp_path, printer, large)
+    row: dict[str, Any] = {ROW_REF: pa.array([1], pa.int64()), PHOTO_FILE: pa.array(["a.jpg"]), printer.supplier: pa.array(["t1"])}
+    beside = {
+        "alone": pa.record_batch(row),
+        "with-another": pa.record_batch({**row, large.supplier: pa.nulls(1, pa.string())}),
+    }
+    found = {}
+    for name, batch in beside.items():
+        (tmp_path / name).mkdir()
+        with Pipeline() as pipeline:
+            repeats = pipeline | "No repeats" >> beam.Create([], reshuffle=False)
+            folders = str(tmp_path / "store"), str(tmp_path / name)
+            batches = pipeline | "Photos" >> beam.Create([batch])
+            _ = batches | MinimisePhotos(contract, _tasks(printer, large), keys, DAY, *folders, 1, repeats, str(tmp_path / "cache"))
+        found[name] = dict(_prints(tmp_path / name))
+    assert found["alone"] == found["with-another"]
+    assert list(found["alone"]) == [f"{printer.supplier}-t1.jpg"]
+
+
 def test_suppliers_with_the_same_print_get_their_own_marked_copies_of_one_photo(
     tmp_path: Path, contract: Contract, printer: Policy
 ) -> None:

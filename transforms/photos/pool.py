@@ -58,11 +58,11 @@ class PhotoPool:
         self,
         photos: Iterable[tuple[K, Callable[[], bytes]]],
         specs: Sequence[PrintSpec] | Callable[[K], Sequence[PrintSpec]],
-        marks: Sequence[Mark] = (),
+        marks: Sequence[Mark] | Callable[[K], Sequence[Mark]] = (),
     ) -> Iterator[tuple[K, Minimised | PhotoRefused]]:
         """Minimises photos; yields each key with its result or its refusal, in the order of the input.
 
-        The specs are the same for all photos, or a function of the key; the marks are as for `PhotoWorker.minimise`.
+        Specs and marks are the same for all photos, or a function of the key; marks are as for `PhotoWorker.minimise`.
 
         Photos are fetched ahead of the workers, several at once: sources of at most four times as many photos as there are
         workers, and results of at most eight times as many, are in memory. A refusal that the fetching function raises is that
@@ -71,7 +71,9 @@ class PhotoPool:
         waiting: deque[tuple[K, Future[_Outcome]]] = deque()
         try:
             for key, fetch in photos:
-                waiting.append((key, self._threads.submit(self._one, fetch, specs(key) if callable(specs) else specs, marks)))
+                asked = specs(key) if callable(specs) else specs
+                marked = marks(key) if callable(marks) else marks
+                waiting.append((key, self._threads.submit(self._one, fetch, asked, marked)))
                 if len(waiting) >= _IN_FLIGHT_PER_WORKER * len(self._workers):
                     first, future = waiting.popleft()
                     yield first, future.result()

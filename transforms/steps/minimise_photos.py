@@ -194,17 +194,24 @@ class _MinimiseFn(beam.DoFn):
         outcomes: dict[str, list[_Outcome]] = {supplier: [] for supplier in suppliers}
         flagged: list[tuple[int, str]] = []
 
+        # Only those that get this photo: all prints of a photo come from one decode, so a print would else depend on who
+        # happens to be in the same batch, and a person be printed for suppliers who have no business with them.
+        def printing(row: Mapping[str, Any]) -> list[str]:
+            return [supplier for supplier in suppliers if row[supplier] is not None]
+
         def specs(row: Mapping[str, Any]) -> list[PrintSpec]:
             face = face_of([row.get(name) for name in FACE_BOX])
-            wanted = [self._specs[supplier] for supplier in suppliers]
+            wanted = [self._specs[supplier] for supplier in printing(row)]
             return [replace(spec, face=face) if spec.crop == "face" else spec for spec in wanted]
 
-        for row, result in self._pool.map(jobs, specs, [self._marks[supplier] for supplier in suppliers]):
-            for index, supplier in enumerate(suppliers):
-                if row[supplier] is not None:
-                    rendition = _rendition(result, index)
-                    outcomes[supplier].append(self._outcome(row, supplier, rendition))
-                    flagged += [(row[ROW_REF], flag) for flag in _flags(rendition)]
+        def marks(row: Mapping[str, Any]) -> list[Mark]:
+            return [self._marks[supplier] for supplier in printing(row)]
+
+        for row, result in self._pool.map(jobs, specs, marks):
+            for index, supplier in enumerate(printing(row)):
+                rendition = _rendition(result, index)
+                outcomes[supplier].append(self._outcome(row, supplier, rendition))
+                flagged += [(row[ROW_REF], flag) for flag in _flags(rendition)]
         for supplier, found in outcomes.items():
             if found:
                 columns = [
