@@ -70,6 +70,15 @@ def test_what_was_kept_is_found_again_by_another_run(directory: Path) -> None:
     assert other.find(other.name(data, specs, [LABEL, LABEL]), specs) == prints
 
 
+def test_what_somebody_should_look_at_is_found_again_with_the_print(directory: Path) -> None:
+    small = minimise(photo(1), [replace(SPEC, width_px=590, height_px=756)])
+    without = minimise(photo(1), [replace(SPEC, crop="face")])
+    assert (small.rendition().small, without.rendition().without_face) == (True, True)
+    for name, prints, spec in (("ab" * 32, small, replace(SPEC, width_px=590, height_px=756)), ("cd" * 32, without, SPEC)):
+        cache_in(directory).keep(name, prints)
+        assert cache_in(directory).find(name, [spec]) == prints
+
+
 def test_whatever_a_print_depends_on_is_in_its_name(directory: Path) -> None:
     data, cache = photo(1), cache_in(directory, depends={"limits": 1})
     names = {
@@ -78,12 +87,17 @@ def test_whatever_a_print_depends_on_is_in_its_name(directory: Path) -> None:
         cache.name(data, [SMALLER], [LABEL]),
         cache.name(data, [SPEC, SMALLER], [LABEL]),
         cache.name(data, [replace(SPEC, background=(0, 0, 0))], [LABEL]),
+        cache.name(data, [replace(SPEC, crop="face")], [LABEL]),
+        cache.name(data, [replace(SPEC, crop="face", face=(10, 20, 300, 400))], [LABEL]),
+        cache.name(data, [replace(SPEC, crop="detected")], [LABEL]),
+        cache.name(data, [replace(SPEC, dpi=301)], [LABEL]),
+        cache.name(data, [replace(SPEC, max_bytes=59_999)], [LABEL]),
         cache.name(data, [SPEC], [b"another epoch"]),
         cache.name(data, [SPEC], [LABEL, b""]),
         cache_in(directory, depends={"limits": 2}).name(data, [SPEC], [LABEL]),
         cache_in(directory, bytes(32), {"limits": 1}).name(data, [SPEC], [LABEL]),
     }
-    assert len(names) == 9
+    assert len(names) == 14
 
 
 def test_neither_names_nor_files_show_what_they_hold(directory: Path) -> None:

@@ -244,5 +244,5 @@ def test_the_process_imports_neither_beam_nor_arrow_nor_anything_that_holds_keys
 
 def test_the_codecs_that_bytes_depend_on_are_named() -> None:
     versions = codec_versions()
-    assert set(versions) == {"pillow", "libjpeg-turbo", "littlecms", "zlib"}
+    assert set(versions) == {"pillow", "numpy", "libjpeg-turbo", "libwebp", "littlecms", "zlib"}
     assert all(re.match(r"\d+\.\d+", version) for version in versions.values())

@@ -87,6 +87,24 @@ def test_a_photo_that_changed_is_decoded_again(due: Site) -> None:
     assert len(set(after.values())) == PHOTOS - 1  # the same photo in the same mark, under two tokens
 
 
+def test_a_photo_is_flagged_whether_it_was_decoded_or_not(due: Site) -> None:
+    first = due.stage(suppliers=PRINTER).flagged
+    assert first == {"flagged-photo-small row": PHOTOS}
+    assert due.stage(suppliers=PRINTER).flagged == first
+    assert len(entries(due)) == PHOTOS
+
+
+@pytest.mark.parametrize("terms", ["{property: photoFormats, value: [png]}", "{property: photoLimits, value: {maxBytes: 1000}}"])
+def test_a_photo_that_the_contract_no_longer_allows_is_refused_though_its_print_is_kept(due: Site, terms: str) -> None:
+    due.stage(suppliers=PRINTER)
+    assert len(entries(due)) == PHOTOS
+    lax = due.with_contract(photoQuarantineLimit=1)
+    text = lax.contract.read_text(encoding="utf-8")
+    strict = lax.with_contract_text(text.replace("  - property: photoQuarantineLimit", f"  - {terms}\n  - property: photoQuarantineLimit"))
+    assert sum(strict.stage(suppliers=PRINTER).broken.values()) == PHOTOS
+    assert not photos(strict.staged())
+
+
 def test_other_keys_find_no_print_of_these(due: Site, own_keys: Path) -> None:
     due.stage(suppliers=PRINTER)
     before = photos(due.staged())

@@ -140,6 +140,13 @@ def test_a_file_of_the_limit_is_read_and_a_larger_one_refused(store: Path) -> No
     assert _refusal(store, "more.jpg") is RefusalCode.TOO_MANY_BYTES
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system shows no processes as files")
+def test_a_file_with_more_bytes_than_it_says_or_none_that_can_be_read_is_refused() -> None:
+    # Both are regular files of no bytes by their status, as one that is being written may be, and one on a bad disk.
+    assert _refusal("/proc/self", "status", 100) is RefusalCode.TOO_MANY_BYTES
+    assert _refusal("/proc/self", "mem") is RefusalCode.MISSING
+
+
 REMOTE = {
     "remote://bucket/photos/photo.jpg": b"from afar",
     "remote://bucket/photos/full.jpg": b"x" * LIMIT,

@@ -58,9 +58,14 @@ def _read_local(store: Path, reference: PurePosixPath, max_bytes: int) -> bytes:
         if status.st_size > max_bytes:
             raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
         with os.fdopen(descriptor, "rb", closefd=False) as photo:  # only now: it does not take a directory
-            return photo.read()
+            data = photo.read(max_bytes + 1)  # it may have grown since
+    except OSError:  # the disk has the name and not the bytes
+        raise PhotoRefused(RefusalCode.MISSING) from None
     finally:
         os.close(descriptor)
+    if len(data) > max_bytes:
+        raise PhotoRefused(RefusalCode.TOO_MANY_BYTES)
+    return data
 
 
 def _read_remote(url: str, max_bytes: int) -> bytes:
