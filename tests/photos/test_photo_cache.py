@@ -278,6 +278,13 @@ def test_a_sweep_removes_links_and_follows_none(directory: Path, tmp_path: Path)
     sweep(directory / "nowhere", 0.0)
 
 
+@pytest.mark.skipif(not Path("/proc/self/attr").is_dir(), reason="the system shows no processes as files")
+def test_a_sweep_leaves_what_cannot_be_removed_and_goes_on() -> None:
+    attributes = sorted(Path("/proc/self/attr").iterdir())
+    sweep(Path("/proc/self/attr"), DAY * 365)
+    assert sorted(Path("/proc/self/attr").iterdir()) == attributes
+
+
 def test_a_pool_does_not_decode_again_what_is_kept(directory: Path) -> None:
     photos = [(seed, lambda seed=seed: photo(seed)) for seed in range(3)]
     with PhotoPool(2, cache=cache_in(directory)) as pool:

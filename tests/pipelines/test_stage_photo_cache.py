@@ -100,7 +100,9 @@ def test_a_photo_that_the_contract_no_longer_allows_is_refused_though_its_print_
     assert len(entries(due)) == PHOTOS
     lax = due.with_contract(photoQuarantineLimit=1)
     text = lax.contract.read_text(encoding="utf-8")
-    strict = lax.with_contract_text(text.replace("  - property: photoQuarantineLimit", f"  - {terms}\n  - property: photoQuarantineLimit"))
+    strict = lax.with_contract_text(
+        text.replace("  - property: photoQuarantineLimit", f"  - {terms}\n  - property: photoQuarantineLimit")
+    )
     assert sum(strict.stage(suppliers=PRINTER).broken.values()) == PHOTOS
     assert not photos(strict.staged())
 

@@ -142,14 +142,13 @@ def _files(directory: Path) -> Iterator[tuple[float, int, Path]]:
     if directory.is_symlink() or not directory.is_dir():
         return
     for shard in directory.iterdir():
-        if shard.is_symlink() or not shard.is_dir():
-            shard.unlink(missing_ok=True)
-            continue
-        with os.scandir(shard) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):  # another run sweeps, too
-                    status = entry.stat(follow_symlinks=False)
-                    yield status.st_mtime, status.st_size, Path(entry.path)
+        with contextlib.suppress(OSError):  # another run sweeps, too; and what cannot be removed is not worth a night
+            if shard.is_symlink() or not shard.is_dir():
+                shard.unlink(missing_ok=True)
+                continue
+            for entry in os.scandir(shard):
+                status = entry.stat(follow_symlinks=False)
+                yield status.st_mtime, status.st_size, Path(entry.path)
 
 
 def _read(path: Path, most: int) -> bytes | None:
