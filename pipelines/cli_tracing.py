@@ -21,7 +21,7 @@ def add_commands(commands: Any, now: Now) -> None:
     """Adds `trace` to the command line."""
     text = "name the supplier whose copy a leaked photo is"
     trace = commands.add_parser("trace", help=text, description=text)
-    trace.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="a JPEG or PNG file, as it was found")
+    trace.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="a JPEG, PNG or WebP file, as it was found")
     for flag, metavar, told in (
         ("keys", "URI", None),
         ("policies", "DIR", "of the suppliers that may have had it"),

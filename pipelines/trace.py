@@ -27,7 +27,7 @@ from transforms.policy.model import Policy
 _WINDOWS: Final = tuple(
     PrintSpec(width, height, 300, 1_000_000) for width, height in ((440, 733), (512, 656), (576, 576), (733, 458))
 )
-_LIMITS: Final = Limits(aspect_min=0.2, aspect_max=5.0)
+_LIMITS: Final = Limits(formats=("jpeg", "png", "webp"), aspect_min=0.2, aspect_max=5.0)
 
 
 @dataclass(frozen=True, slots=True)

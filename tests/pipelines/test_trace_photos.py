@@ -100,6 +100,12 @@ def test_a_copy_inside_another_shape_is_found(keys: str, tmp_path: Path, shape: 
     assert [found.supplier for found in traced.photos[0].copies] == [PRINTER]
 
 
+def test_a_copy_that_a_website_turned_into_webp_is_found(keys: str, tmp_path: Path) -> None:
+    Image.open(io.BytesIO(copy_of(keys))).save(tmp_path / "leak.webp", quality=80)
+    traced = trace([tmp_path / "leak.webp"], keys, POLICIES, tmp_path / "records", NOW)
+    assert [found.supplier for found in traced.photos[0].copies] == [PRINTER]
+
+
 def test_nothing_is_traced_without_a_policy_with_photos_or_a_key(keys: str, tmp_path: Path) -> None:
     plain = tuple(policy for policy in POLICIES if policy.photo is None)
     with pytest.raises(UsageError, match="no policy sends photos"):
