@@ -13,6 +13,7 @@ from pipelines.inputs import Terms, find_sources, open_binary, unchanged
 from pipelines.release.proof import CleanRelease, attest
 from pipelines.release.stage_report import fingerprint
 from pipelines.release.staging import Staging
+from pipelines.release.store import last_release
 from pipelines.release.supplier_files import readme_text
 from pipelines.settings import Settings, quarantine_file
 from pipelines.watch import Watch
@@ -53,10 +54,9 @@ def verify(settings: Settings, terms: Terms, staging: Staging, watch: Watch, clo
     """
     gates = {}
     sources = find_sources(settings.export, terms.contract)
-    run_files = RunFiles(quarantine_file(settings), tuple(source.path for source in sources))
     for done, policy in enumerate(terms.policies):
         watch.say("views read", done, len(terms.policies))
-        gates[policy.supplier] = _Gate(settings, terms, staging, policy, clock, run_files)
+        gates[policy.supplier] = _Gate(settings, terms, staging, policy, clock, sources)
     watch.say("views read", len(gates), len(gates))
     unreadable = rows = 0
     with unchanged(sources) as digest:
@@ -80,7 +80,7 @@ class _Gate:
     """One supplier's staged view, what was found in it, and what the export says of it so far."""
 
     def __init__(
-        self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, clock: Clock, run_files: RunFiles
+        self, settings: Settings, terms: Terms, staging: Staging, policy: Policy, clock: Clock, sources: tuple[Source, ...]
     ) -> None:
         self._policy = policy
         self._area = staging.area(settings.date, policy.supplier)
@@ -89,6 +89,8 @@ class _Gate:
             raise _stale("policy or contract", policy.supplier)
         known_text = [readme_text(policy, terms.contract, settings.date)]
         map_key = partial(_map_key, settings.keys, policy.supplier, self._report.tokens.epoch, clock)
+        previous = last_release(settings.out / policy.supplier, settings.date)
+        run_files = RunFiles(quarantine_file(settings), tuple(source.path for source in sources), previous)
         self.scan = scan_release(self._area.root, policy, terms.contract, settings.date, known_text, map_key, run_files)
         self._matcher = ExportMatcher(self.scan, terms.contract)
         self._order = OrderSample(self._area.root, policy, terms.contract)
@@ -121,7 +123,9 @@ class _Gate:
 
     def attest(self, checked: CheckedRelease, withstood: tuple[str, ...]) -> CleanRelease:
         """The clean release, of what the gate judged and no attack of the drill brought down."""
-        return attest(self._area, checked.files, [*(check.rule for check in checked.checks), *withstood], checked.overlaps)
+        return attest(
+            self._area, checked.files, [*(check.rule for check in checked.checks), *withstood], checked.overlaps, checked.measures
+        )
 
 
 def _read(sources: tuple[Source, ...], contract: Contract) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ from transforms.errors import InternalError, Refused, Unavailable
 
 PROOF_TYPE = "application/vnd.supplier-views.proof.v1+json"
 
+_FEW = 10  # people who are alike; fewer are worth a notice [D1]
 _SEAL = object()
 
 
@@ -30,7 +31,7 @@ class CleanRelease:
     """A staged view without a leak: its report, its files in the order of their names, and the checks that it passed.
 
     `overlaps` counts, for each column of bare numbers, those that equal a number which was really issued [C8]; suppliers never
-    see it.
+    see it. `measures` count whom the view tells apart, by what it keeps and by what changed [D1, D3, D4]; theirs neither.
 
     Made by `attest` and `load_clean_release` alone; any other way raises InternalError.
     """
@@ -40,20 +41,34 @@ class CleanRelease:
     files: tuple[ReleaseFile, ...]
     checks: tuple[str, ...]
     overlaps: Mapping[str, int]
+    measures: Mapping[str, int]
     seal: InitVar[object]  # never stored, so that no copy with other files can be made of it
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Stage's counters, and those of the gate beside them."""
-        return {**self.report.counts, **{f"numbers_issued {column}": count for column, count in self.overlaps.items()}}
+        issued = {f"numbers_issued {column}": count for column, count in self.overlaps.items()}
+        return {**self.report.counts, **issued, **self.measures}
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the force's people should know of what the gate counted."""
-        return tuple(
+        issued = (
             f"{self.report.supplier}: {count:,} of {self.report.rows:,} numbers in {column} equal one that was really issued"
             for column, count in self.overlaps.items()
         )
+        return (*issued, *self._told_apart())
+
+    def _told_apart(self) -> Iterator[str]:
+        supplier, measures, rows = self.report.supplier, self.measures, self.report.rows
+        if (smallest := measures.get("smallest_group", _FEW)) < _FEW:
+            small = measures["rows_in_small_groups"]
+            yield f"{supplier}: {small:,} of {rows:,} people are alike with too few in all quasi columns, {smallest} at least"
+        if few := measures.get("rows_in_small_marginals", 0):
+            yield f"{supplier}: {few:,} of {rows:,} people are alike with too few in some two or three kept columns"
+        if alone := measures.get("singled_out_by_change", 0):
+            changed = sum(measures[f"rows_{how}"] for how in ("joined", "left", "changed"))
+            yield f"{supplier}: {alone:,} of {changed:,} changes since the last release have nobody else's beside them"
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
@@ -71,6 +86,7 @@ class _Proof:
     files: tuple[ReleaseFile, ...]
     checks: tuple[str, ...]
     overlaps: Mapping[str, int]
+    measures: Mapping[str, int]
 
 
 def attest(
@@ -78,6 +94,7 @@ def attest(
     files: Iterable[tuple[str, int, str]],
     checks: Iterable[str],
     overlaps: Mapping[str, int] = MappingProxyType({}),
+    measures: Mapping[str, int] = MappingProxyType({}),
 ) -> CleanRelease:
     """A clean release from the leak gate's verdict.
 
@@ -86,6 +103,7 @@ def attest(
         files: path relative to `release/`, size in bytes and SHA-256 (hex) of every file, as the gate read it.
         checks: the names of the checks that passed; at least one.
         overlaps: for each column of bare numbers, how many equal a number that was really issued.
+        measures: what the gate counted of people whom the view tells apart, by name.
 
     Raises:
         Refused: code `proof-stale` if the staged view has a file that the gate did not read, or lacks one that it did.
@@ -98,7 +116,9 @@ def attest(
     report = staging.read_report()
     if tuple(file.path for file in found) != _staged_paths(staging):
         raise _stale(staging)
-    return CleanRelease(staging=staging, report=report, files=found, checks=names, overlaps=dict(overlaps), seal=_SEAL)
+    return CleanRelease(
+        staging=staging, report=report, files=found, checks=names, overlaps=dict(overlaps), measures=dict(measures), seal=_SEAL
+    )
 
 
 def write_proof(clean: CleanRelease, signer: Signer) -> None:
@@ -111,6 +131,7 @@ def write_proof(clean: CleanRelease, signer: Signer) -> None:
         files=clean.files,
         checks=clean.checks,
         overlaps=clean.overlaps,
+        measures=clean.measures,
     )
     replace(staging.proof, sign_envelope(canonical_json(proof), PROOF_TYPE, signer))
 
@@ -136,7 +157,15 @@ def load_clean_release(staging: SupplierStaging, public_keys: tuple[bytes, ...])
         raise _stale(staging)
     if not proof.checks or hash_files(staging.release, (file.path for file in proof.files)) != proof.files:
         raise _stale(staging)
-    return CleanRelease(staging=staging, report=report, files=proof.files, checks=proof.checks, overlaps=proof.overlaps, seal=_SEAL)
+    return CleanRelease(
+        staging=staging,
+        report=report,
+        files=proof.files,
+        checks=proof.checks,
+        overlaps=proof.overlaps,
+        measures=proof.measures,
+        seal=_SEAL,
+    )
 
 
 def _staged_paths(staging: SupplierStaging) -> tuple[str, ...]:

@@ -16,16 +16,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pipelines.release.events import EventLog
 from pipelines.release.files import make_directory, make_private_directory, store_errors
+from pipelines.release.manifest import MANIFEST_NAME
 from pipelines.release.stage_report import is_release_id
 from pipelines.release.staging import exclusive_lock
 
 INCOMING = ".incoming-"
 DIRECTORY_MODE = 0o750
 FILE_MODE = 0o640
+
+
+def last_release(directory: Path, before: date) -> Path | None:
+    """The last complete release of a supplier's directory that is of an earlier date; None if there is none."""
+    with store_errors(directory):
+        names = sorted(path.name for path in directory.glob("20*")) if directory.is_dir() else []
+    earlier = [name for name in names if is_release_id(name) and name[:10] < before.isoformat()]
+    complete = [name for name in earlier if (directory / name / MANIFEST_NAME).is_file()]
+    return directory / complete[-1] if complete else None
 
 
 @dataclass(frozen=True, slots=True)

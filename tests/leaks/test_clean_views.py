@@ -44,7 +44,7 @@ def test_the_proof_names_every_check_and_what_it_looked_at(night: Nights) -> Non
 def test_nobody_but_the_gate_can_make_a_proof(night: Nights) -> None:
     proof = night("shift-rostering").judge()
     with pytest.raises(InternalError):
-        CheckedRelease(proof.supplier, proof.date, proof.checks, proof.files, proof.overlaps, object())
+        CheckedRelease(proof.supplier, proof.date, proof.checks, proof.files, proof.overlaps, proof.measures, object())
 
 
 def test_a_clean_view_without_pattern_columns_leaves_no_word_to_search_for(night: Nights) -> None:

@@ -159,6 +159,16 @@ def test_the_limits_of_the_drill_are_told() -> None:
     assert "nobody can be told from it" in words(explain(POLICIES["uniform"], CONTRACT))
 
 
+def test_limits_of_small_groups_and_of_changes_are_told_where_they_hold() -> None:
+    limits = RiskLimits(smallest_group=8, small_groups="refuse", singled_out_by_change=2)
+    strict = words(explain(replace(POLICIES["uniform"], risk=limits), CONTRACT))
+    assert "everybody in it is like 7 others or more" in strict
+    assert "at most 2 people are alone in what changed" in strict
+    usual = words(explain(POLICIES["uniform"], CONTRACT))
+    assert "others or more" not in usual
+    assert "alone in what changed" not in usual
+
+
 @pytest.mark.parametrize(
     ("crop", "said"), [("top", "from the top"), ("face", "HR's export has a box"), ("detected", "a program finds")]
 )

@@ -347,6 +347,18 @@ def test_a_looser_limit_of_risk_is_noticed_and_the_default_is_not(tmp_path: Path
     assert [notice.place for notice in raised] == [f"{looser.source}:{line}"] * 2
 
 
+@pytest.mark.parametrize(("least", "raised"), [(4, True), (5, False), (6, False)])
+def test_a_smaller_group_than_the_default_is_noticed(tmp_path: Path, contract: Contract, least: int, raised: bool) -> None:
+    policy = policy_of(tmp_path, ("output:", f"risk: {{smallest_group: {least}}}\noutput:"))
+    assert ("risk-limit-raised" in {notice.code for notice in lint(policy, contract)}) is raised
+
+
+@pytest.mark.parametrize("risk", ["smallest_group: 1", "small_groups: hide", "singled_out_by_change: -1", "small_group: 5"])
+def test_a_limit_of_groups_that_means_nothing_is_refused(tmp_path: Path, risk: str) -> None:
+    with pytest.raises(PolicyError):
+        policy_of(tmp_path, ("output:", f"risk: {{{risk}}}\noutput:"))
+
+
 def test_a_stricter_limit_of_risk_is_no_news(tmp_path: Path, contract: Contract) -> None:
     stricter = policy_of(tmp_path, ("output:", "risk: {relinkable_without_photos: 0}\noutput:"))
     assert stricter.risk.relinkable_without_photos == 0

@@ -91,7 +91,7 @@ def test_staging_anew_takes_the_proof_away(world: World, clean: CleanRelease) ->
 
 def test_nobody_but_verify_makes_a_clean_release(clean: CleanRelease) -> None:
     for make in (
-        lambda: CleanRelease(clean.staging, clean.report, clean.files, clean.checks, clean.overlaps, object()),
+        lambda: CleanRelease(clean.staging, clean.report, clean.files, clean.checks, clean.overlaps, clean.measures, object()),
         lambda: copy.copy(clean),
         lambda: copy.deepcopy(clean),
     ):

@@ -15,40 +15,40 @@ import pyarrow as pa
 from transforms.contract.model import Contract
 from transforms.errors import StoreUnavailable
 from transforms.leaks.archive import ARCHIVE_NAME, ArchiveReader
-from transforms.leaks.cells import FreeCells, LabelCells, PhotoNames, TokenCells, column_names, labels_of
+from transforms.leaks.cells import FreeCells, LabelCells, PhotoNames, TokenCells, labels_of
 from transforms.leaks.claims import Claims, read_claims
 from transforms.leaks.continuity import ContinuityReader, continuity_name
-from transforms.leaks.csv_table import CsvTable
+from transforms.leaks.disclosure import Disclosure
 from transforms.leaks.documents import README, SCHEMA, check_readme, check_schema
 from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
 from transforms.leaks.jpeg import PhotoReader
 from transforms.leaks.listing import PHOTOS, FileLister, Listing, MissingFiles, open_plain
 from transforms.leaks.own_files import OwnFiles
-from transforms.leaks.parquet_table import ParquetTable
 from transforms.leaks.shapes import Shape, shape_of
 from transforms.leaks.strings import among
 from transforms.leaks.table import Chunk, UnreadableTable
 from transforms.leaks.tokens import Sketch, fingerprints, is_token, token_bodies
+from transforms.leaks.view_table import FileDigest, table_chunks, table_name
 from transforms.leaks.words import Words
 from transforms.policy.model import Policy, TokenColumn
 
 RELEASE = "release"
 _JPG = ".jpg"
-_CHUNK = 1 << 20
 _LARGEST_DOCUMENT = 1 << 24
 _LARGEST_PHOTO = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """What a run wrote beside the staging areas: the list of broken places, and the names of the sources that it may name."""
+    """What a run wrote beside the staging areas: the list of broken places, with the names of the sources that it may name, and the
+    directory of the supplier's last release, None if there is none."""
 
     quarantine: Path
     sources: tuple[str, ...]
+    previous: Path | None = None
 
 
 MapKey = Callable[[bytes], bytes]
-FileDigest = tuple[str, int, str]
 
 
 class PhotoMatch(Check):
@@ -70,7 +70,8 @@ class ReleaseScan:
     `words` are the forms of all text that policy and contract do not explain, each with the place where it was first seen, `texts`
     the texts as a whole, and `digests` what in any text could be a hash; all are empty for a clean view without pattern columns.
     `shapes` say what the tokens of each token column look like, `sketches` sample them, `numbers` are the bare numbers of columns
-    that have such, row by row. `files` are path, size and SHA-256 of every file in the order of paths.
+    that have such, row by row. `measures` count whom the view tells apart (`transforms.leaks.disclosure`). `files` are path, size
+    and SHA-256 of every file in the order of paths.
     """
 
     area: str
@@ -85,6 +86,7 @@ class ReleaseScan:
     words: Mapping[str, str] = field(repr=False)
     texts: Mapping[str, str] = field(repr=False)
     digests: Mapping[bytes, str] = field(repr=False)
+    measures: Mapping[str, int]
     sketches: Mapping[str, Sketch] = field(repr=False)
     numbers: Mapping[str, npt.NDArray[np.uint64]] = field(repr=False)
 
@@ -132,13 +134,13 @@ def find_tokens(scan: ReleaseScan, policy: Policy, values: Iterable[str]) -> tup
     root = Path(scan.area) / RELEASE
     counts: dict[str, int] = {}
     try:
-        for chunk in _table_chunks(root, policy, Words(), []):
+        for chunk in table_chunks(root, policy, Words(), []):
             for column, cells in zip(policy.columns, chunk.columns, strict=False):
                 if isinstance(column, TokenColumn) and (hits := int(among(cells, wanted).sum())):
                     counts[column.name] = counts.get(column.name, 0) + hits
     except UnreadableTable:
-        return (Finding("table-structure", _table_name(policy)),)
-    return tuple(Finding("raw-value", f"{_table_name(policy)} column {name}", count) for name, count in sorted(counts.items()))
+        return (Finding("table-structure", table_name(policy)),)
+    return tuple(Finding("raw-value", f"{table_name(policy)} column {name}", count) for name, count in sorted(counts.items()))
 
 
 class _Scanner:
@@ -151,7 +153,7 @@ class _Scanner:
         self._map_key = map_key
         self._claims = read_claims(area, policy.supplier, day)
         self._shapes = {token.name: shape_of(token, policy, contract, self._claims.epoch) for token in policy.tokens}
-        self._table = _table_name(policy)
+        self._table = table_name(policy)
         self._words = Words()
         self._checks: list[Check] = [self._words.full, self._words.vetting]
         self._tokens: dict[str, TokenCells] = {}
@@ -159,12 +161,15 @@ class _Scanner:
         self._photo_names: PhotoNames | None = None
         self._photos: list[str] = []
         self._rows = 0
+        self._measures: Mapping[str, int] = {}
+        self._previous: Path | None = None
 
     def scan(self, run_files: RunFiles | None) -> ReleaseScan:
         own = OwnFiles(self._contract, run_files.sources if run_files else (), self._words)
         self._checks += own.checks
         own.read_area(self._area)
         if run_files:
+            self._previous = run_files.previous
             own.read_quarantine(run_files.quarantine)
         zipped = self._policy.photo_delivery == "zip"
         is_photo = self._is_photo_name if self._policy.photo and not zipped else None
@@ -206,6 +211,7 @@ class _Scanner:
             words=dict(self._words.places),
             texts=dict(self._words.texts),
             digests=dict(self._words.digests),
+            measures=self._measures,
             sketches=sketches,
             numbers=bare,
         )
@@ -271,13 +277,17 @@ class _Scanner:
         if self._table not in listing.files:
             return
         self._set_up_columns()
+        disclosure = Disclosure(self._policy, self._contract)
         try:
             digest: list[FileDigest] = []
-            for chunk in _table_chunks(listing.root, self._policy, self._words, self._checks, digest):
+            for chunk in table_chunks(listing.root, self._policy, self._words, self._checks, digest):
                 self._see(chunk)
+                disclosure.see(chunk)
             yield from digest
+            self._measures = disclosure.close(self._previous)
         except UnreadableTable:
             pass
+        self._checks += disclosure.checks
         if self._policy.photo:
             self._match_photos(self._policy.photo.name)
 
@@ -335,34 +345,3 @@ class _Scanner:
             check.found(f"{self._table} rows without a photo", missing)
         if extra := int(np.setdiff1d(photos, rows).size):
             check.found("photos without a row", extra)
-
-
-def _table_name(policy: Policy) -> str:
-    return f"people.{policy.delivery_format}"
-
-
-def _table_chunks(
-    root: Path, policy: Policy, words: Words, checks: list[Check], digest: list[FileDigest] | None = None
-) -> Iterator[Chunk]:
-    """The rows of a view's table; adds the reader's checks, and after the last row the file's digest."""
-    name, columns = _table_name(policy), column_names(policy)
-    sha256, size = hashlib.sha256(), 0
-
-    def saw(data: bytes) -> None:
-        nonlocal size
-        sha256.update(data)
-        size += len(data)
-
-    with open_plain(root / name) as source:
-        if policy.delivery_format == "csv":
-            table = CsvTable(name, columns, words)
-            checks += (table.structure, table.header)
-            yield from table.chunks(source, saw)
-        else:
-            parquet = ParquetTable(name, columns, words)
-            checks += (parquet.structure, parquet.header, parquet.dictionary, parquet.statistics, parquet.bloom, parquet.metadata)
-            while data := source.read(_CHUNK):
-                saw(data)
-            yield from parquet.chunks(source)
-    if digest is not None:
-        digest.append((name, size, sha256.hexdigest()))

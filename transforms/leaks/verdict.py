@@ -17,8 +17,9 @@ from transforms.leaks.findings import Check, Finding, Outcome, add_outcomes
 from transforms.leaks.matcher import RAW_VALUE, Match, add_matches
 from transforms.leaks.numbers import IssuedNumbers
 from transforms.leaks.order import OrderSample
-from transforms.leaks.scan import FileDigest, ReleaseScan, find_tokens
+from transforms.leaks.scan import ReleaseScan, find_tokens
 from transforms.leaks.tokens import Sketch
+from transforms.leaks.view_table import FileDigest
 from transforms.policy.model import Policy
 
 _MOST_NAMED = 20
@@ -30,9 +31,9 @@ class CheckedRelease:
     """A staged view in which every check of this package found nothing.
 
     `overlaps` counts, for each column of bare numbers, those that equal a person key of the export, as chance explains them [C8];
-    it is for the force alone. `checks` are the rules that were checked and how many things each looked at; `files` are path below
-    `release/`, size and SHA-256 (hex) of every file, in the order of paths, as they were read. Made by `judge` alone; any other
-    way raises InternalError.
+    `measures` count whom the view tells apart; both are for the force alone. `checks` are the rules that were checked and how many
+    things each looked at; `files` are path below `release/`, size and SHA-256 (hex) of every file, in the order of paths, as they
+    were read. Made by `judge` alone; any other way raises InternalError.
     """
 
     supplier: str
@@ -40,6 +41,7 @@ class CheckedRelease:
     checks: tuple[Outcome, ...]
     files: tuple[FileDigest, ...]
     overlaps: Mapping[str, int]
+    measures: Mapping[str, int]
     seal: InitVar[object]  # never stored, so that no copy with other files can be made of it
 
     def __post_init__(self, seal: object) -> None:
@@ -105,7 +107,7 @@ def judge(
         raise _refused(scan, findings)
     outcomes = [*scan.outcomes, Outcome(RAW_VALUE, match.rows), *(check.outcome() for check in checks)]
     return CheckedRelease(
-        scan.supplier, scan.date, add_outcomes(outcomes), scan.files, numbers.overlaps() if numbers else {}, _SEAL
+        scan.supplier, scan.date, add_outcomes(outcomes), scan.files, numbers.overlaps() if numbers else {}, scan.measures, _SEAL
     )
 
 

@@ -82,6 +82,16 @@ class Risk(FileModel):
     relinkable_without_photos: Annotated[Decimal, Field(ge=0, le=1)] = Field(
         0.01, description="the largest share, 0 to 1, of shared people that two suppliers may link by joining their views"
     )
+    smallest_group: Annotated[Whole, Field(ge=2)] = Field(
+        5, description="the fewest people who must be alike in the view's quasi columns, and in any two or three kept columns"
+    )
+    small_groups: Literal["report", "refuse"] = Field(
+        "report", description="report (to the force) or refuse a view with smaller groups"
+    )
+    singled_out_by_change: Whole | None = Field(
+        None,
+        description="the most people who may be alone in what changed since the last release; absent, only reported",
+    )
 
 
 class Output(FileModel):

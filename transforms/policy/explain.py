@@ -108,6 +108,12 @@ def _limits(policy: Policy) -> Iterator[str]:
     yield from _bullet(f"{people} can be told from it more surely than by guessing{faces}")
     share = f"{risk.relinkable_without_photos:.4%}".rstrip("0%").rstrip(".") or "0"
     yield from _bullet(f"at most {share} % of the people whom another supplier has too can be linked by joining the two views")
+    if risk.small_groups == "refuse":
+        yield from _bullet(
+            f"everybody in it is like {risk.smallest_group - 1:,} others or more in all columns that could tell people apart"
+        )
+    if risk.singled_out_by_change is not None:
+        yield from _bullet(f"at most {risk.singled_out_by_change:,} people are alone in what changed since the release before")
 
 
 def _leaving(policy: Policy, contract: Contract) -> Iterator[str]:

@@ -322,6 +322,11 @@ def _notices(policy: Policy) -> Iterator[Notice]:
             rule = f"{policy.supplier} may be released with {key} of {told:g}, and {default:g} is the default"
             hint = "have the data protection officer confirm it in the impact assessment"
             yield Notice(_place(policy, f"risk.{key}"), "risk-limit-raised", rule, hint)
+    if policy.risk.smallest_group < RiskLimits().smallest_group:  # [D1]
+        told, default = policy.risk.smallest_group, RiskLimits().smallest_group
+        rule = f"{policy.supplier} counts groups of {told} people as large enough, and {default} is the default"
+        hint = "have the data protection officer confirm it in the impact assessment"
+        yield Notice(_place(policy, "risk.smallest_group"), "risk-limit-raised", rule, hint)
     if len(policy.tokens) > 1:  # [P6]
         rule = f"{policy.supplier} gets {len(policy.tokens)} tokens a row"
         hint = "more than one token adds surface; keep those that the supplier uses"

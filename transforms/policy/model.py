@@ -112,10 +112,17 @@ class RiskLimits:
     `attributed_above_guess` is the most people that an attack may attribute beyond what guessing would give, photos aside.
     `relinkable_without_photos` is the largest share (0 to 1) of the people whom two suppliers both have that may be linked by
     joining their views [D5].
+    `smallest_group` is the fewest people who must be alike in the quasi-identifying columns of the view, and in any two or three of
+    its kept columns; `small_groups` says whether fewer are reported to the force or refuse the view [D1, D3].
+    `singled_out_by_change` is the most people who may each be the only one with what changed of them since the last release; None
+    reports their number only [D4].
     """
 
     attributed_above_guess: int = 0
     relinkable_without_photos: float = 0.01
+    smallest_group: int = 5
+    small_groups: Literal["report", "refuse"] = "report"
+    singled_out_by_change: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
