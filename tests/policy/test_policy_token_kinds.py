@@ -18,6 +18,7 @@ from transforms.policy.explain import explain
 from transforms.policy.lint import lint
 from transforms.policy.load import load_policy
 from transforms.policy.model import Policy
+from transforms.policy.token_lint import MOST_RAW
 from transforms.policy.token_size import bucket_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,3 +227,12 @@ def test_a_pattern_fixes_digits_or_is_not_taken_to(pattern: str | None, digits: 
     if digits:
         others = pa.array(["1" * (digits - 1), "1" * (digits + 1), "\u0661" * digits, "x" * digits])
         assert not pc.any(pc.match_substring_regex(others, rf"\A(?:{pattern})\z")).as_py()
+
+
+@pytest.mark.parametrize("name", ["surname", "pay_number"])
+def test_a_one_way_token_of_cells_that_may_be_too_long_once_canonical_is_refused(load: Load, contract: Contract, name: str) -> None:
+    policy = load()
+    lint(policy, with_column(contract, name, max_bytes=MOST_RAW, pattern=None))
+    with pytest.raises(PolicyError) as caught:
+        lint(policy, with_column(contract, name, max_bytes=MOST_RAW + 1, pattern=None))
+    assert set(codes(caught.value)) == {"token-too-large"}

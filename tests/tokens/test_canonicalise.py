@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from transforms.contract.assigned import CHARACTER_RANGES, UNICODE_VERSION
 from transforms.errors import ExportError
+from transforms.policy.token_lint import MOST_RAW
 from transforms.tokens import canonicalise as module
 from transforms.tokens.canonicalise import canonical_text, canonicalise
+from transforms.tokens.mac import MAX_FIELD_BYTES
 
 UNICODE = Path(__file__).resolve().parents[2] / ".." / "shared" / "suites" / "text-names" / "unicode"
 
@@ -179,6 +181,11 @@ def test_only_white_space_of_unicode_15_separates_words() -> None:
 @pytest.mark.parametrize("start", [0x200B, 0x202A, 0x2060, 0x2066, 0xFEFF, 0x00AD, 0x061C, 0x180E])
 def test_zero_width_and_bidi_characters_are_dropped(start: int) -> None:
     assert canonical(f"a{chr(start)}b") == ["ab"]
+
+
+def test_no_value_that_the_lint_lets_into_a_token_is_too_long_once_canonical() -> None:
+    growth = [len(form or "") for form in canonicalise(pa.array(CHARACTERS)).cast(pa.binary()).to_pylist()]
+    assert max(size / len(one.encode()) for size, one in zip(growth, CHARACTERS, strict=True)) * MOST_RAW <= MAX_FIELD_BYTES
 
 
 def test_the_interpreter_folds_every_character_of_the_pinned_version_as_unicode_does() -> None:

@@ -1,4 +1,4 @@
-"""What the lint says of tokens that can be decrypted: a code, the rule, and what to do."""
+"""What the lint says of what a token is made of, and of tokens that can be decrypted: a code, the rule, and what to do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 from transforms.contract.digits import fixed_digits
 from transforms.contract.model import Contract
 from transforms.policy.model import TokenColumn
-from transforms.policy.token_size import BARE_DIGITS, BUCKETS, SHORT_DIGITS, bucket_of, reversible_bytes
+from transforms.policy.token_size import BARE_DIGITS, BUCKETS, SHORT_DIGITS, bucket_of, most_bytes, reversible_bytes
 
 # A file's name has 255 bytes: four letters, nine digits, a hyphen, 231 symbols, a check symbol and `.jpg` are 250.
 LONGEST_NAMING_BUCKET: Final = 128
+# A canonical value has 65,535 bytes at most, and is at most eleven times as long as what was typed (U+FDFA).
+MOST_RAW: Final = 65_535 // 11
 
 Said = tuple[str, str, str]
 
@@ -24,6 +26,9 @@ def token_findings(token: TokenColumn, contract: Contract) -> Iterator[Said]:
             yield "token-too-large", rule, "lower maxBytes of its source columns in the contract"
     elif token.kind != "one-way":
         yield from _number_findings(token, contract)
+    elif long := [name for name in dict.fromkeys((contract.person_key, *token.of)) if most_bytes(contract.column(name)) > MOST_RAW]:
+        rule = f"{token.name} would be made of {', '.join(long)}, of which a cell may have more than {MOST_RAW:,} bytes"
+        yield "token-too-large", rule, "lower maxBytes in the contract"
 
 
 def _number_findings(token: TokenColumn, contract: Contract) -> Iterator[Said]:
