@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from transforms.policy.token_size import BUCKETS
+from transforms.tokens.column import TokenForm, make_tokens
 from transforms.tokens.derive import tokenise
-from transforms.tokens.format import ALPHABET, check_symbol, format_tokens
+from transforms.tokens.format import ALPHABET, format_tokens
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "finding-leaked-tokens.md").read_text()
 LINES = 1_000_000
@@ -28,6 +30,7 @@ def published(kind: str) -> re.Pattern[str]:
 
 RULE = published("regex")
 WIDE = published("regex-wide")
+SHORT = published("regex-short")
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +52,35 @@ def test_every_token_is_found_wherever_it_stands(tokens, rule):
         assert all(token in rule.findall(around.format(token, token)) for token in tokens)
 
 
-@pytest.mark.parametrize("symbols", [52, 77, 128, 180, 231, 436])
-def test_a_reversible_token_of_any_bucket_is_found_whole(symbols):
-    chance = random.Random(symbols)  # noqa: S311 - the same texts each time
-    for _ in range(200):
-        body = "".join(chance.choices(ALPHABET, k=symbols))
-        token = f"WC1-{body}{check_symbol(body)}"
+@pytest.fixture(scope="module")
+def columns():
+    """Columns of tokens of every other kind, of every size that a policy can lead to."""
+    people = pa.array([f"{number:08d}" for number in range(200)])
+    sizes = [("reversible", bucket) for bucket in BUCKETS] + [("short", 8), ("digits", 8)]
+    made = {}
+    for kind, size in sizes:
+        form = TokenForm(kind, "uniform", 12, "person_token", "UN12-", ("pay_number",), 0, size)
+        key = bytes(range(64 if kind == "reversible" else 32))
+        made[kind, size] = make_tokens(key, form, people, [people]).text.to_pylist()
+    return made
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_reversible_token_of_any_bucket_is_found_whole(columns, bucket):
+    for token in columns["reversible", bucket]:
         assert RULE.findall(f"x {token} y") == [token]
         assert WIDE.search(f"x {token} y")
+
+
+def test_a_short_token_is_found_by_the_rule_that_names_the_prefixes_and_by_no_other(columns):
+    for token in columns["short", 8]:
+        assert SHORT.findall(f"x {token},{token[:-1]} y{token}") == [token]
+        assert not RULE.search(token)
+        assert not WIDE.search(token)
+
+
+def test_a_bare_number_is_found_by_no_rule_as_the_page_says(columns):
+    assert not [token for token in columns["digits", 8] if RULE.search(token) or WIDE.search(token) or SHORT.search(token)]
 
 
 def fragments(chance: random.Random) -> list[list[str]]:
