@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
 import json
 import re
+import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from pipelines.continuity import open_release_map
 from pipelines.release.offline import verify_release
 from pipelines.release.record import open_record
+from transforms.contract.load import load_contract
+from transforms.keyring import admin
+from transforms.keyring.resolving import open_resolving_keys
+from transforms.policy.load import load_policies
+from transforms.tokens.column import form_of, label_of, make_tokens
+from transforms.tokens.derive import column_key
 from transforms.tokens.format import parse_token
 
 if TYPE_CHECKING:
@@ -124,3 +140,47 @@ def test_a_second_run_makes_the_same_tokens_but_for_those_of_the_release(site: S
         if supplier == "shift-rostering":
             assert [row["names"] for row in before] == [row["names"] for row in after]
             assert not {row["nightly"] for row in before} & {row["nightly"] for row in after}
+
+
+def test_after_a_rotation_the_map_joins_tokens_of_every_kind_but_bare_numbers(site: Site, tmp_path: Path) -> None:
+    """The old tokens of the map are those that were released, and each leads to the new one of the same person."""
+    recipient = X25519PrivateKey.generate()
+    (tmp_path / "supplier.key").write_bytes(recipient.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    der = recipient.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    terms = (
+        f"continuity:\n  contracted: schedule 3\n  recipient_key: {base64.b64encode(der).decode()}\n"
+        f"  fingerprint: {hashlib.sha256(der).hexdigest()}\n  expires: {site.date + timedelta(days=3650)}\n"
+    )
+    shutil.copytree(site.keys.removeprefix("file:"), tmp_path / "keys")
+    before = replace(site, root=tmp_path, keys=f"file:{tmp_path / 'keys'}").with_policies(lambda _, text: text + terms)
+    suppliers = ("shift-rostering", "uniform")
+    before.run(suppliers=suppliers)
+    for supplier in suppliers:
+        admin.new_epoch(before.keys, supplier, datetime.now(UTC))
+    after = replace(before, date=before.date + timedelta(days=1))
+    after.run(suppliers=suppliers)
+    mapped = {"shift-rostering": ["person_token", "names", "known"], "uniform": ["parcel"]}
+    for supplier, columns in mapped.items():
+        content = open_release_map(after.release(supplier), after.public_key, tmp_path / "supplier.key")
+        lines = list(csv.DictReader(io.StringIO(content.decode())))
+        assert list(dict.fromkeys(line["column"] for line in lines)) == columns
+        for column in columns:
+            joined = {line["old_token"]: line["new_token"] for line in lines if line["column"] == column}
+            assert set(joined) == {row[column] for row in rows(before, supplier) if row[column]}
+            assert set(joined.values()) == {row[column] for row in rows(after, supplier) if row[column]}
+            assert persons(before, supplier, column, 1, list(joined)) == persons(after, supplier, column, 2, list(joined.values()))
+
+
+def persons(site: Site, supplier: str, column: str, epoch: int, tokens: list[str]) -> list[str]:
+    """The pay numbers of tokens, by making those of the whole export once more."""
+    contract = load_contract(site.contract)
+    policy = next(policy for policy in load_policies(site.policies) if policy.supplier == supplier)
+    token = next(token for token in policy.tokens if token.name == column)
+    people = site.rows()
+    number = pa.array([row["pay_number"] for row in people], pa.string())
+    values = [pa.array([row[name] or None for row in people], pa.string()) for name in token.of]
+    with open_resolving_keys(site.keys, supplier, datetime.now(UTC).date()) as keys:
+        key = column_key(keys.key(epoch).reveal(), label_of(policy, token, epoch, ""))
+        made = make_tokens(key, form_of(policy, contract, token, epoch), number, values).text.to_pylist()
+    owner = dict(zip(made, number.to_pylist(), strict=True))
+    return [owner[token] for token in tokens]
