@@ -16,7 +16,7 @@ PERSON = {
     "surname": ["Okonkwo", "Li", "Ngũgĩ", "Strauß", "Smith", "Wainwright-Ho", "Block", "Long", "Lock", "Rice"],
     "forenames": ["Bronwen", "Kofi Mensah", "Zoë", "Jean-Luc", "Sam", "Ada", "Ben", "Ada", "Bea", "Pat"],
     "phone": ["+44 7900 120 034", "07900120035"],
-    "warrant_number": ["115713", "115720"],
+    "warrant_number": ["115713", "115720", "202704"],
 }
 SMITHS = b"Smith, Sam (00120034)"
 
@@ -97,7 +97,8 @@ FORMS = {
     "a digest of two-byte text": hashed("sha256", "00120034", "utf-16-le").hexdigest(),
     "a digest of a line": hashed("sha256", "00120034\n").hexdigest(),
 }
-ORDINARY = ["Block 3", "locks of lockers", "along the wall", "Plong", "priced", "blocker", "Ng", "a1b2c3d4e5f6", "2026-11-23",
+ORDINARY = ["Block 3", "locks of lockers", "along the wall", "Plong", "priced", "blocker", "Ng", "a1b2c3d4e5f6", "2026-11-23", "2027-04",
+    "20 27-04",
     "9912345", "deadbeef" * 7, "SGVsbG8sIHdvcmxk", "%41%42%43%44", "&amp;&#65;"]  # fmt: skip
 
 

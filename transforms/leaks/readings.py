@@ -21,6 +21,7 @@ _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,32};")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :,-]?){4,}|[0-9A-Fa-f]{9,}")
 _BASE64 = re.compile(r"[0-9A-Za-z+/_-]{6,}")
 _GROUPED = re.compile(r"(?<![0-9])[0-9]+(?:[ ./()-]{1,2}[0-9]+)+(?![0-9])")
+_FEWEST_GROUPED = 8  # digits
 _DATE = re.compile("[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}")
 _URL_SAFE = str.maketrans("-_", "+/")
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]+")
@@ -109,10 +110,11 @@ def split_at_capitals(text: str) -> Iterator[str]:
 
 
 def without_separators(text: str) -> Iterator[str]:
-    """`07900 120 034`, `00-12-00-34`: a number whose digits stand in groups, and that is no date."""
+    """`07900 120 034`, `00-12-00-34`: a long number whose digits stand in groups, and that is no date; 2027-04 is a month."""
     for run in _GROUPED.findall(text):
-        if not _DATE.fullmatch(run):
-            yield re.sub("[^0-9]", "", run)
+        digits = re.sub("[^0-9]", "", run)
+        if len(digits) >= _FEWEST_GROUPED and not _DATE.fullmatch(run):
+            yield digits
 
 
 DECODINGS: tuple[Reading, ...] = (without_url_escapes, without_entities, from_hex, from_base64, without_nulls)
