@@ -9,36 +9,32 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners import create_runner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines.release.files import store_unavailable
-from transforms.errors import InternalError, SupplierViewsError, UsageError
+from pipelines.runner_presets import Chosen, choose
+from transforms.errors import SupplierViewsError, Unavailable, UsageError, from_text
 from transforms.steps.arrow_coder import register_arrow_coder
+from transforms.steps.step import of_ours
 
 
-def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
-    """Beam's options from what followed `--` on the command line.
+def pipeline_options(chosen: Chosen) -> PipelineOptions:
+    """Beam's options for a runner that a preset allows.
 
     Raises:
-        UsageError: a value that Beam refuses, a runner that it does not have, or an option that is unsafe here.
+        UsageError: a value that Beam refuses, or a runner that is not installed.
     """
     try:
-        options = PipelineOptions(list(arguments))
+        options = PipelineOptions(list(chosen.arguments))
         options.get_all_options()
     except SystemExit:
         raise UsageError("Beam refuses the options after --", hint="see Beam's documentation of the runner") from None
-    name = options.view_as(StandardOptions).runner
-    if name is not None:
-        try:
-            create_runner(name)
-        except (ImportError, ValueError, AttributeError):
-            raise UsageError("Beam has no runner of that name", hint="see Beam's documentation of its runners") from None
-    if options.view_as(SetupOptions).save_main_session:
-        raise UsageError(
-            "save_main_session is refused", hint="it pickles the whole process, keys included; workers get the installed package"
-        )
+    try:
+        if not chosen.in_process:
+            create_runner(chosen.runner)
+    except (ImportError, ValueError, AttributeError):
+        raise UsageError("that runner is not installed", hint="see docs/running-on-a-cluster.md", code="runner-missing") from None
     return options
 
 
@@ -50,35 +46,44 @@ def run_pipeline(build: Callable[[beam.Pipeline], None], arguments: Sequence[str
 
     Raises:
         SupplierViewsError: the first error of ours that a step raised, as it was raised.
+        UsageError: see `pipelines.runner_presets.choose`.
         StoreUnavailable: a step could not read or write a file: a disk is full, or a store is gone.
+        Unavailable: code `runner-failed`: a runner outside this process, or a worker of it, was not there or went away.
         InternalError: any other failure; its text is not repeated, since a foreign message may quote a cell value [R15].
     """
-    options = pipeline_options(arguments)
+    chosen = choose(arguments)
+    options = pipeline_options(chosen)
     register_arrow_coder()
-    runner = options.view_as(StandardOptions).runner or in_process or FnApiRunner()
+    runner = (in_process or FnApiRunner()) if chosen.in_process else chosen.runner
     with _quiet_beam():
         try:
             with beam.Pipeline(runner=runner, options=options) as pipeline:
                 build(pipeline)
         except Exception as failure:  # noqa: BLE001 - whatever Beam raises is told apart below
-            raise _ours(failure) from None
+            raise _ours(failure, chosen) from None
 
 
-def _ours(failure: BaseException) -> SupplierViewsError:
+def _ours(failure: Exception, chosen: Chosen) -> SupplierViewsError:
     chain = list(_chain(failure))
     for error in chain:
         if isinstance(error, SupplierViewsError):
             return error
+    for error in chain:  # a runner on other machines hands back text, and in it what `Step` noted
+        told = from_text(str(error))
+        if told is not None:
+            return told
+    if not chosen.in_process:  # every step of ours notes its errors, so this is none
+        return Unavailable(
+            f"the runner gave up, or cannot be reached ({type(failure).__name__})",
+            place=chosen.runner,
+            hint="nothing was handed over; read the runner's own log and those of its workers, then run again",
+            code="runner-failed",
+        )
     for error in chain:
         # Beam makes a new exception of each, with its own text in the place of the number.
         if isinstance(error, OSError) and isinstance(error.errno, int):
-            return store_unavailable(error, Path("a file that the pipeline reads or writes"))
-    frame = None
-    trace = failure.__traceback__
-    while trace is not None:
-        frame, trace = trace, trace.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
-    return InternalError(f"a step of the pipeline failed with {type(failure).__name__}", place=place, hint="report it")
+            return of_ours(error)
+    return of_ours(failure)
 
 
 def _chain(failure: BaseException) -> Iterator[BaseException]:

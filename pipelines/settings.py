@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from transforms.errors import UsageError
-from transforms.keyring.location import location_of
+from transforms.keyring.location import FileLocation, Pkcs11Location, location_of
 
 DEFAULTS_FILE = "supplier-views.toml"
 # The keys that the file may hold, which are the names of the flags.
@@ -94,6 +94,33 @@ def check_apart(settings: Settings) -> None:
                 place=str(path),
                 hint="keep keys outside --out, and the rest outside it or below one of its directories that begin with a dot",
                 code="inside-out",
+            )
+
+
+def check_shared(settings: Settings) -> None:
+    """Passes if every path that a worker opens says the same on another machine as it does here.
+
+    Raises:
+        UsageError: code `path-relative`.
+    """
+    location = location_of(settings.keys)
+    passphrase = location.passphrase_file if isinstance(location, FileLocation) else None
+    pin = location.pin_file if isinstance(location, Pkcs11Location) else None
+    paths = {
+        "export": settings.export,
+        "photos": settings.photos,
+        "keys": location.directory,
+        "keys' passphrase-file": passphrase,
+        "keys' pin-source": pin,
+        "staging": settings.staging,
+    }
+    for name, path in paths.items():
+        if path is not None and "://" not in str(path) and not Path(path).is_absolute():
+            raise UsageError(
+                "a worker on another machine would not find it",
+                place=name,
+                hint="with a runner outside this process, write absolute paths on storage that every worker mounts",
+                code="path-relative",
             )
 
 

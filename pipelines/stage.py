@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pipelines.continuity import plan_map
 from pipelines.inputs import Terms, check_photo_store, find_sources, read_terms, unchanged
 from pipelines.photo_cache import open_photo_cache
-from pipelines.release.files import make_private_directory, remove, store_errors
+from pipelines.release.files import make_private_directory, remove, replace, store_errors
 from pipelines.release.stage_report import StageReport, TokenScheme, fingerprint
 from pipelines.release.staging import Staging, SupplierStaging
 from pipelines.release.supplier_files import README_NAME, SCHEMA_NAME, readme_text, schema_bytes
+from pipelines.runner_presets import choose
 from pipelines.runners import run_pipeline
-from pipelines.settings import Settings, quarantine_file
+from pipelines.settings import Settings, check_shared, quarantine_file
 from pipelines.watch import Watch
 from transforms.contract.model import Contract
 from transforms.errors import InternalError, Refused, UsageError
@@ -34,10 +36,10 @@ from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.faces import can_find_faces
 from transforms.photos.mark import MARK_VERSION
 from transforms.policy.model import ALGORITHMS, Policy
-from transforms.steps.assemble_views import PHOTOS, SPILLS, TALLIES, AssembleViews
+from transforms.steps.assemble_views import ORDER_FILE, PHOTOS, RELEASE, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
 from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
-from transforms.steps.map_continuity import COUNTS, PIECES, MapContinuity, MapTask, WriteContinuity
+from transforms.steps.map_continuity import PIECES, VIEWS, MapContinuity, MapTask, WriteContinuity
 from transforms.steps.minimise_photos import FLAGGED, MinimisePhotos
 from transforms.steps.project_views import ProjectViews, ViewTask
 from transforms.steps.quarantine import WriteQuarantine
@@ -49,6 +51,8 @@ from transforms.tokens.check import self_test
 from transforms.tokens.check_kinds import self_test_kinds
 from transforms.tokens.release_id import release_id
 
+_RESULT = "result.json"
+_QUARANTINE = "quarantine.jsonl"
 _SOFTWARE = ("supplier-views", "apache-beam", "cryptography", "numpy", "pillow", "pyarrow")
 
 
@@ -81,6 +85,8 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     """
     self_test()
     self_test_kinds()
+    if not choose(settings.beam_options).in_process:
+        check_shared(settings)
     terms = read_terms(settings)
     if any(policy.photo for policy in terms.policies):
         if settings.photos is None:
@@ -98,9 +104,9 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     cache = open_photo_cache(staging.root, now, wanted=settings.photo_cache)
     try:
         with _attempts(staging, settings.date) as attempts, watch.staging(attempts), unchanged(sources) as digest:
-            job = _Job(settings, terms.contract, tasks, maps, sources, areas, str(attempts), quarantine, cache, now.date())
+            job = _Job(settings, terms.contract, tasks, maps, sources, str(attempts), cache, now.date())
             run_pipeline(job.build, settings.beam_options, in_process)
-            result = json.loads((attempts / "result.json").read_text())
+            result = _take(attempts, areas, quarantine)
         _hold_limits(result, terms.contract, tasks)
         reports = _write_reports(settings, terms, tasks, maps, areas, result, digest, notices)
     except BaseException:
@@ -126,9 +132,7 @@ class _Job:
     tasks: tuple[ViewTask, ...]
     maps: tuple[MapTask, ...]
     sources: tuple[Source, ...]
-    areas: Mapping[str, SupplierStaging]
     attempts: str
-    quarantine: Path
     cache: Path | None
     day: date
 
@@ -152,18 +156,29 @@ class _Job:
         )
         repeated = repeats.rows | "Break repeats" >> RepeatsAsBroken()
         broken = (read.broken, checked.broken, repeated.broken, photos.broken) | "All broken" >> beam.Flatten()
-        directories = {supplier: str(area.release) for supplier, area in self.areas.items()}
-        counts = {SPILLS: views.spills, PHOTOS: photos.outcomes, TALLIES: views.tallies} | "Assemble views" >> AssembleViews(
-            self.tasks, directories, repeats.rows
+        assembled = {SPILLS: views.spills, PHOTOS: photos.outcomes, TALLIES: views.tallies} | "Assemble views" >> AssembleViews(
+            self.tasks, self.attempts, repeats.rows
         )
         if self.maps:  # so rarely that every other night's graph is better without
             pieces = checked.accepted | "Map continuity" >> MapContinuity(self.contract, self.maps, keys, self.day, self.attempts)
-            counts = {PIECES: pieces, COUNTS: counts} | "Write continuity" >> WriteContinuity(
-                self.contract, self.maps, directories, keys, self.day
+            assembled = {PIECES: pieces, VIEWS: assembled} | "Write continuity" >> WriteContinuity(
+                self.contract, self.maps, keys, self.day
             )
-        rules = broken | "Quarantine" >> WriteQuarantine(str(self.quarantine), self.sources)
+        rules = broken | "Quarantine" >> WriteQuarantine(str(Path(self.attempts) / _QUARANTINE), self.sources)
         tallies = (read.tallies, checked.tallies, repeated.tallies) | "All tallies" >> beam.Flatten()
-        _ = (tallies, counts, rules) | "Write result" >> WriteResult(str(Path(self.attempts) / "result.json"))
+        _ = (tallies, assembled, rules) | "Write result" >> WriteResult(str(Path(self.attempts) / _RESULT))
+
+
+def _take(attempts: Path, areas: Mapping[str, SupplierStaging], quarantine: Path) -> dict[str, Any]:
+    """Moves what the pipeline lists as its result to where it waits; what other attempts left stays behind, and is swept."""
+    with store_errors(attempts):
+        result: dict[str, Any] = json.loads((attempts / _RESULT).read_text())
+        for supplier, area in areas.items():
+            assembled = Path(result["views"][supplier])
+            (assembled / RELEASE).replace(area.release)
+            (assembled / ORDER_FILE).replace(area.root / ORDER_FILE)
+        replace(quarantine, (attempts / _QUARANTINE).read_bytes())
+    return result
 
 
 def _open_tasks(
@@ -187,14 +202,17 @@ def _open_tasks(
 @contextmanager
 def _attempts(staging: Staging, day: date) -> Iterator[Path]:
     # No supplier's name begins with a dot, so the directory is no area, and the next sweep removes what a crash leaves in it.
-    path = staging.root / day.isoformat() / ".attempts"
+    # A job may outlive the process that started it: it finds its own directory gone, and never the next run's.
+    shelf = staging.root.absolute() / day.isoformat() / ".attempts"
+    path = shelf / uuid.uuid4().hex
     with store_errors(path):
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(mode=0o700, parents=True)
+        shutil.rmtree(shelf, ignore_errors=True)
+        shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(shelf, ignore_errors=True)
 
 
 def _make_quarantine_file(settings: Settings) -> Path:

@@ -17,12 +17,20 @@
 
 An error never carries a cell value [R15]: it says where (`place`: a file, line, column or row number), which rule
 was broken (`rule`), and what to do about it (`hint`).
+
+A runner on other machines hands back nothing of an error but its text, so an error can travel as one word in a text (`to_text`,
+`from_text`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Self
+import base64
+import errno
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Self
 
 
 class SupplierViewsError(Exception):
@@ -154,3 +162,57 @@ class OutcomeUnknown(SupplierViewsError):
 
 class InternalError(SupplierViewsError):
     """A bug in supplier-views."""
+
+
+# Base64 between a mark and a semicolon: job servers quote, escape, indent and cut the text around it.
+_TEXT: Final = re.compile(r"supplier-views-error:([A-Za-z0-9_-]{1,8192}={0,2});")
+_PARTS: Final = ("kind", "rule", "place", "hint", "code")
+
+
+def to_text(error: SupplierViewsError) -> str:
+    """The error as one word without spaces or quotes; of an error with several findings, the first."""
+    parts = (type(error).__name__, error.rule, error.place, error.hint, error.code)
+    told = json.dumps(dict(zip(_PARTS, parts, strict=True)), separators=(",", ":"))
+    return f"supplier-views-error:{base64.urlsafe_b64encode(told.encode()).decode('ascii')};"
+
+
+def from_text(text: str) -> SupplierViewsError | None:
+    """The first error that `to_text` left somewhere in a text; None where there is none that is whole."""
+    kinds = {kind.__name__: kind for kind in _kinds(SupplierViewsError)}
+    for match in _TEXT.finditer(text):
+        try:
+            told = json.loads(base64.urlsafe_b64decode(match[1]))
+        except ValueError:
+            continue
+        if isinstance(told, dict) and told.keys() == set(_PARTS) and all(isinstance(part, str) for part in told.values()):
+            kind = kinds.get(told["kind"])
+            if kind is not None:
+                return _rebuild(kind, told["rule"], told["place"], told["hint"], told["code"])
+    return None
+
+
+def _kinds(kind: type[SupplierViewsError]) -> Iterator[type[SupplierViewsError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _kinds(child)
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NO_DIRECTORY: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def store_unavailable(error: OSError, place: Path | str) -> StoreUnavailable:
+    """The `StoreUnavailable` for an OSError at `place`."""
+    if error.errno in _FULL:
+        return StoreUnavailable(
+            "no space left", place=str(place), hint="free space or raise the quota, then run again", code="store-full"
+        )
+    if error.errno in _FORBIDDEN:
+        return StoreUnavailable(
+            "not writable", place=str(place), hint="check owner, mode and mount options", code="store-not-writable"
+        )
+    if error.errno in _NO_DIRECTORY:
+        return StoreUnavailable("not a directory", place=str(place), hint="check the path", code="store-missing")
+    name = errno.errorcode.get(error.errno or 0, "unknown error")
+    return StoreUnavailable(f"the file system failed with {name}", place=str(place), hint="check the disk, then run again")

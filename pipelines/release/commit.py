@@ -21,7 +21,6 @@ from pipelines.release.files import (
     replace,
     settle_files,
     store_errors,
-    store_unavailable,
     sync_directory,
     write_new,
 )
@@ -29,7 +28,7 @@ from pipelines.release.manifest import MANIFEST_NAME
 from pipelines.release.proof import CleanRelease
 from pipelines.release.record import Record, open_record, sign_head, sign_record
 from pipelines.release.store import DIRECTORY_MODE, FILE_MODE, INCOMING, ReleaseStore, Shelf
-from transforms.errors import OutcomeUnknown, Refused, StoreUnavailable
+from transforms.errors import OutcomeUnknown, Refused, StoreUnavailable, store_unavailable
 
 
 class Step(StrEnum):

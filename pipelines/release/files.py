@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from transforms.errors import Refused, StoreUnavailable
+from transforms.errors import Refused, StoreUnavailable, store_unavailable
 
 # fsync waits for the disk and hashing lets go of the interpreter lock: threads let the file system commit many files at once.
 _THREADS = 8
@@ -27,9 +27,6 @@ _CHUNK = 1 << 20
 _RELEASE_PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}/){0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _TEMPORARY = ".tmp-"
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _CANNOT_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -54,22 +51,6 @@ def store_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise store_unavailable(error, place) from None
-
-
-def store_unavailable(error: OSError, place: Path) -> StoreUnavailable:
-    """The `StoreUnavailable` for an OSError at `place`."""
-    if error.errno in _FULL:
-        return StoreUnavailable(
-            "no space left", place=str(place), hint="free space or raise the quota, then run again", code="store-full"
-        )
-    if error.errno in _FORBIDDEN:
-        return StoreUnavailable(
-            "not writable", place=str(place), hint="check owner, mode and mount options", code="store-not-writable"
-        )
-    if error.errno in _NO_DIRECTORY:
-        return StoreUnavailable("not a directory", place=str(place), hint="check the path", code="store-missing")
-    name = errno.errorcode.get(error.errno or 0, "unknown error")
-    return StoreUnavailable(f"the file system failed with {name}", place=str(place), hint="check the disk, then run again")
 
 
 def make_directory(path: Path, mode: int) -> None:

@@ -50,7 +50,7 @@ def _kill_at(site: Site, start: Start, wait_until: Wait, sign: str) -> None:
 
 @pytest.mark.parametrize(
     "sign",
-    [".attempts/*.arrow", ".attempts/*.jpg", "card-printer/release/photos/*.jpg", "*/stage.json"],
+    [".attempts/*/*.arrow", ".attempts/*/*.jpg", ".attempts/*/card-printer-*/release/photos/*.jpg", "*/stage.json"],
     ids=["first-spill", "first-photo", "first-photo-placed", "first-report"],
 )
 def test_a_killed_stage_is_swept_and_a_rerun_gives_the_same_bytes(

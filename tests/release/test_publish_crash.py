@@ -16,12 +16,11 @@ import pytest
 
 from pipelines.release.commit import Step
 from pipelines.release.events import Action
-from pipelines.release.files import store_unavailable
 from pipelines.release.offline import verify_release
 from pipelines.release.publish import publish
 from pipelines.release.record import open_head
 from pipelines.release.store import ReleaseStore
-from transforms.errors import StoreUnavailable, SupplierViewsError
+from transforms.errors import StoreUnavailable, SupplierViewsError, store_unavailable
 
 if TYPE_CHECKING:
     from conftest import World

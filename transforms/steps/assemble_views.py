@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,58 +25,74 @@ from transforms.steps.minimise_photos import PHOTO_OUTCOME_SCHEMA
 from transforms.steps.project_views import ViewTask
 from transforms.steps.repeated import repeated_protected_refs, repeated_refs
 from transforms.steps.spill import Spill, read_shards
+from transforms.steps.step import Step
 from transforms.steps.tally import Tally, add_tallies
 
 SPILLS = "spills"
 PHOTOS = "photos"
 TALLIES = "tallies"
 ORDER_FILE = "order.npy"
+RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """One supplier's view as one attempt made it: `directory` holds `RELEASE` and `ORDER_FILE`, `counts` are final."""
+
+    directory: str
+    counts: Tally
 
 
 class AssembleViews(beam.PTransform):
-    """Sorts each supplier's rows by token and writes its table, photos and counts into its staging directory.
+    """Sorts each supplier's rows by token and writes its table and photos into a directory of its own.
 
     Takes PCollections keyed by supplier under the names `spills`, `photos` and `tallies`. Rows that repeat a unique value, and rows
     whose photo was refused, are left out and counted. Every supplier gets a table, if only of a header.
-    A retried attempt starts its files anew; the last one to finish wins, and all of them write the same bytes.
+    Each attempt makes a new directory below `attempts`, so one that its runner has given up disturbs no other; all of them write
+    the same bytes, and whoever started the run takes the one that is named.
     """
 
-    def __init__(
-        self, tasks: tuple[ViewTask, ...], directories: Mapping[str, str], repeats: beam.PCollection[pa.RecordBatch]
-    ) -> None:
+    def __init__(self, tasks: tuple[ViewTask, ...], attempts: str, repeats: beam.PCollection[pa.RecordBatch]) -> None:
         super().__init__()
         self._tasks = tasks
-        self._directories = dict(directories)
+        self._attempts = attempts
         self._repeats = repeats
 
-    def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Tally]]:
-        """Parts in, final counts keyed by supplier out."""
+    def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Assembled]]:
+        """Parts in, assembled views keyed by supplier out."""
         suppliers = parts[TALLIES].pipeline | "Name suppliers" >> beam.Create([(task.policy.supplier, {}) for task in self._tasks])
         tallies = (parts[TALLIES], suppliers) | "Add suppliers" >> beam.Flatten()
         return (
             {SPILLS: parts[SPILLS], PHOTOS: parts[PHOTOS], TALLIES: tallies}
             | "Gather parts" >> beam.CoGroupByKey()
-            | "Assemble view" >> beam.ParDo(_AssembleFn(self._tasks, self._directories), beam.pvalue.AsList(self._repeats))
+            | "Assemble view"
+            >> beam.ParDo(_AssembleFn(self._tasks, self._attempts), beam.pvalue.AsList(self._repeats)).with_output_types(
+                tuple[str, Assembled]
+            )
         )
 
 
-class _AssembleFn(beam.DoFn):
-    def __init__(self, tasks: tuple[ViewTask, ...], directories: dict[str, str]) -> None:
+class _AssembleFn(Step):
+    def __init__(self, tasks: tuple[ViewTask, ...], attempts: str) -> None:
         self._policies = {task.policy.supplier: task.policy for task in tasks}
-        self._directories = directories
+        self._attempts = attempts
         self._rows_released = Metrics.counter("supplier-views", "rows-released")
 
-    def process(self, keyed: tuple[str, dict[str, Iterable[Any]]], repeats: list[pa.RecordBatch]) -> Iterator[tuple[str, Tally]]:
+    def process(
+        self, keyed: tuple[str, dict[str, Iterable[Any]]], repeats: list[pa.RecordBatch]
+    ) -> Iterator[tuple[str, Assembled]]:
         supplier, parts = keyed
         policy = self._policies[supplier]
-        directory = Path(self._directories[supplier])
-        _start_anew(directory)
+        root = Path(self._attempts) / f"{supplier}-{uuid.uuid4().hex}"
+        directory = root / RELEASE
+        for path in (root, directory):  # no parents: where the attempts were swept, the run is over
+            path.mkdir(mode=0o700)
         outcomes = pa.Table.from_batches(parts[PHOTOS], schema=PHOTO_OUTCOME_SCHEMA)
         refused = outcomes.filter(pc.is_valid(outcomes.column("rule"))).column(ROW_REF).to_numpy()
         rows = _SortedRows(parts[SPILLS], policy, repeated_refs(repeats), refused)
         released = write_people(directory / people_file(policy), rows.shards(), policy)
         refs = rows.released_refs()
-        np.save(directory.parent / ORDER_FILE, refs, allow_pickle=False)
+        np.save(root / ORDER_FILE, refs, allow_pickle=False)
         if policy.photo is not None:
             photos = _released_photos(outcomes.filter(pc.is_null(outcomes.column("rule"))), refs)
             if policy.photo_delivery == "zip":
@@ -83,7 +100,7 @@ class _AssembleFn(beam.DoFn):
             else:
                 _place_photos(directory / "photos", photos)
         self._rows_released.inc(released)
-        yield supplier, _final_counts(add_tallies(parts[TALLIES]), repeats, rows, released)
+        yield supplier, Assembled(str(root), _final_counts(add_tallies(parts[TALLIES]), repeats, rows, released))
 
 
 class _SortedRows:
@@ -146,10 +163,3 @@ def _place_photos(folder: Path, photos: list[tuple[str, Path]]) -> None:
     folder.mkdir(mode=0o700)
     for name, path in photos:
         os.link(path, folder / name)
-
-
-def _start_anew(directory: Path) -> None:
-    # A retry of this bundle finds the files of the attempt before it, which nobody has seen.
-    if directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(mode=0o700, parents=True)

@@ -16,6 +16,7 @@ from transforms.columns.select import protected_rows
 from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.contract.rows import RowChecker
+from transforms.steps.step import Step
 from transforms.steps.tally import Tally
 
 # The place of a broken row of a protected person is not written down anywhere [P17].
@@ -48,7 +49,7 @@ class CheckContract(beam.PTransform):
         return CheckedRows(accepted=out.accepted, broken=out.broken, tallies=out.tallies)
 
 
-class _CheckFn(beam.DoFn):
+class _CheckFn(Step):
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._rows_accepted = Metrics.counter("supplier-views", "rows-accepted")

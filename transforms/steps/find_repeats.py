@@ -22,6 +22,7 @@ from transforms.keyring.open import open_fingerprint_key
 from transforms.steps.check_contract import WITHHELD_PLACE
 from transforms.steps.repeated import PROTECTED, REPEATED_SCHEMA, repeated_refs
 from transforms.steps.spill import Spill, SpillFile, read_shards
+from transforms.steps.step import Step
 from transforms.steps.tally import Tally
 from transforms.tokens.fingerprint import fingerprint
 
@@ -57,7 +58,7 @@ class FindRepeats(beam.PTransform):
         return Repeats(rows=found)
 
 
-class _FingerprintFn(beam.DoFn):
+class _FingerprintFn(Step):
     def __init__(self, contract: Contract, keys: str, day: date, attempts: str) -> None:
         self._contract = contract
         self._columns = tuple(column.name for column in contract.columns if column.unique)
@@ -98,7 +99,7 @@ class _FingerprintFn(beam.DoFn):
                 yield WindowedValue((name, spill), GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
-class _CompareFn(beam.DoFn):
+class _CompareFn(Step):
     def process(self, keyed: tuple[str, Iterable[Spill]]) -> Iterator[pa.RecordBatch]:
         name, spills = keyed
         for table in read_shards(spills):

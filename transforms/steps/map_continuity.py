@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,8 +28,8 @@ from transforms.contract.places import ROW_REF
 from transforms.errors import InternalError, KeyUnavailable
 from transforms.keyring.open import open_keyset
 from transforms.policy.model import Policy, TokenColumn
-from transforms.steps.assemble_views import ORDER_FILE
-from transforms.steps.tally import Tally
+from transforms.steps.assemble_views import ORDER_FILE, RELEASE, Assembled
+from transforms.steps.step import Step
 from transforms.tokens.check import random_rows
 from transforms.tokens.check_kinds import spot_check_column
 from transforms.tokens.column import form_of, label_of, make_tokens
@@ -48,7 +48,7 @@ from transforms.tokens.continuity import (
 )
 from transforms.tokens.derive import column_key
 
-COUNTS = "counts"
+VIEWS = "views"
 PIECES = "pieces"
 _NONCE = 12
 
@@ -82,26 +82,24 @@ class MapContinuity(beam.PTransform):
 class WriteContinuity(beam.PTransform):
     """Writes each supplier's map into its staged release, of exactly the rows that its table has.
 
-    Takes PCollections keyed by supplier under the names `pieces` and `counts`, the second being what `AssembleViews` gives: the
+    Takes PCollections keyed by supplier under the names `pieces` and `views`, the second being what `AssembleViews` gives: the
     map is written after the table. One supplier's columns are in memory one at a time, its file's content as a whole.
     """
 
-    def __init__(
-        self, contract: Contract, tasks: tuple[MapTask, ...], directories: Mapping[str, str], keys: str, day: date
-    ) -> None:
+    def __init__(self, contract: Contract, tasks: tuple[MapTask, ...], keys: str, day: date) -> None:
         super().__init__()
-        self._fn = _WriteFn(contract, tasks, dict(directories), keys, day)
+        self._fn = _WriteFn(contract, tasks, keys, day)
 
-    def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Tally]]:
-        """Parts in, counts keyed by supplier out, as they came."""
+    def expand(self, parts: dict[str, beam.PCollection[Any]]) -> beam.PCollection[tuple[str, Assembled]]:
+        """Parts in, views keyed by supplier out, as they came."""
         return (
             parts
             | "Gather pieces" >> beam.CoGroupByKey()
-            | "Write map" >> beam.ParDo(self._fn).with_output_types(tuple[str, Tally])
+            | "Write map" >> beam.ParDo(self._fn).with_output_types(tuple[str, Assembled])
         )
 
 
-class _MapFn(beam.DoFn):
+class _MapFn(Step):
     def __init__(self, contract: Contract, tasks: tuple[MapTask, ...], keys: str, day: date, attempts: str) -> None:
         self._contract = contract
         self._tasks = tasks
@@ -152,24 +150,23 @@ class _MapFn(beam.DoFn):
         return str(path)
 
 
-class _WriteFn(beam.DoFn):
-    def __init__(self, contract: Contract, tasks: tuple[MapTask, ...], directories: dict[str, str], keys: str, day: date) -> None:
+class _WriteFn(Step):
+    def __init__(self, contract: Contract, tasks: tuple[MapTask, ...], keys: str, day: date) -> None:
         self._contract = contract
         self._tasks = {task.policy.supplier: task for task in tasks}
-        self._directories = directories
         self._keys = keys
         self._day = day
 
-    def process(self, keyed: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Tally]]:
+    def process(self, keyed: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Assembled]]:
         supplier, parts = keyed
-        (counts,) = parts[COUNTS]
+        (view,) = parts[VIEWS]
         if supplier in self._tasks:
-            self._write(self._tasks[supplier], list(parts[PIECES]))
-        yield supplier, counts
+            self._write(self._tasks[supplier], list(parts[PIECES]), Path(view.directory))
+        yield supplier, view
 
-    def _write(self, task: MapTask, pieces: list[str]) -> None:
-        release = Path(self._directories[task.policy.supplier])
-        released = np.load(release.parent / ORDER_FILE, allow_pickle=False)
+    def _write(self, task: MapTask, pieces: list[str], directory: Path) -> None:
+        release = directory / RELEASE
+        released = np.load(directory / ORDER_FILE, allow_pickle=False)
         terms = task.policy.continuity
         if terms is None:
             raise InternalError("a map was to be made without terms", place=task.policy.supplier, code="continuity-terms")
@@ -191,13 +188,15 @@ class _WriteFn(beam.DoFn):
             content.append(b"\n" * padding)
             header = commit(epoch_key, bare, content)
             path = release / map_name(task.from_epoch, task.to_epoch)
+            unfinished = directory / f"{uuid.uuid4().hex}.part"  # two attempts may be at the same view
             published = Path(task.published)
             if published.is_file() and same_map(data := published.read_bytes(), header):
-                path.write_bytes(data)
-                return
-            key = content_key(epoch_key, header.encoded())
-            with path.open("wb") as out:
-                out.writelines(seal_map(header, content, key, load_recipient(terms.recipient_key)))
+                unfinished.write_bytes(data)
+            else:
+                key = content_key(epoch_key, header.encoded())
+                with unfinished.open("xb") as out:
+                    out.writelines(seal_map(header, content, key, load_recipient(terms.recipient_key)))
+            unfinished.replace(path)
 
 
 def _column_lines(task: MapTask, token: TokenColumn, pieces: list[str], cipher: AESGCM, released: np.ndarray) -> bytes:

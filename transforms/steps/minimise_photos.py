@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -31,6 +32,7 @@ from transforms.steps.photo_store import read_photo
 from transforms.steps.private_file import private
 from transforms.steps.project_views import FACE_BOX, PHOTO_FILE, ViewTask
 from transforms.steps.repeated import repeated_refs
+from transforms.steps.step import Step
 
 # Photos of one element are worked on side by side; an element is also what a runner hands to a worker.
 _PHOTOS_PER_ELEMENT = 256
@@ -144,7 +146,7 @@ def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, _PHOTOS_PER_ELEMENT)
 
 
-class _MinimiseFn(beam.DoFn):
+class _MinimiseFn(Step):
     def __init__(
         self,
         specs: Mapping[str, PrintSpec],
@@ -229,10 +231,13 @@ class _MinimiseFn(beam.DoFn):
             self._photos_refused.inc()
             return row[ROW_REF], name, None, f"photo-{result.value}"
         self._photos_minimised.inc()
-        # A retried attempt writes the same bytes under the same name.
+        # A retried attempt puts the same bytes in the place of the same name: whole, since a worker that its runner has given up
+        # may still be writing.
         path = Path(self._attempts) / f"{supplier}-{name}"
-        with open(path, "wb", opener=private) as out:
+        unfinished = path.with_name(f"{uuid.uuid4().hex}.part")
+        with open(unfinished, "xb", opener=private) as out:
             out.write(result.jpeg)
+        unfinished.replace(path)
         return row[ROW_REF], name, str(path), None
 
 

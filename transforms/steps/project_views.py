@@ -22,6 +22,7 @@ from transforms.contract.places import ROW_REF
 from transforms.policy.model import Policy, TokenColumn
 from transforms.steps.epoch_key import epoch_key
 from transforms.steps.spill import Spill, SpillFile
+from transforms.steps.step import Step
 from transforms.steps.tally import Tally
 from transforms.tokens.check import random_rows
 from transforms.tokens.check_kinds import spot_check_column
@@ -72,7 +73,7 @@ class ProjectViews(beam.PTransform):
         return ProjectedViews(spills=out.spills, photos=out.photos, tallies=out.tallies)
 
 
-class _ProjectFn(beam.DoFn):
+class _ProjectFn(Step):
     def __init__(self, contract: Contract, tasks: tuple[ViewTask, ...], keys: str, day: date, attempts: str) -> None:
         self._contract = contract
         self._tasks = tasks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import pyarrow as pa
 from transforms.contract.places import BROKEN_SCHEMA, ROW_REF, place_of
 from transforms.export.sources import Source
 from transforms.steps.private_file import private
+from transforms.steps.step import Step
 
 MOST_PLACES = 100_000
 
@@ -39,7 +40,7 @@ class WriteQuarantine(beam.PTransform):
         )
 
 
-class _WriteFn(beam.DoFn):
+class _WriteFn(Step):
     def __init__(self, path: str, sources: tuple[Source, ...]) -> None:
         self._path = path
         self._sources = {source.index: source.path for source in sources}
@@ -49,7 +50,7 @@ class _WriteFn(beam.DoFn):
         by_rule: list[tuple[str, Literal["ascending", "descending"]]] = [("rule", "ascending"), ("column", "ascending")]
         counted = table.group_by(["rule", "column"]).aggregate([([], "count_all")]).sort_by(by_rule)
         listed = table.sort_by([(ROW_REF, "ascending"), *by_rule]).slice(0, MOST_PLACES)
-        attempt = Path(f"{self._path}.{os.getpid()}")
+        attempt = Path(f"{self._path}.{uuid.uuid4().hex}")
         try:
             with open(attempt, "w", encoding="utf-8", opener=private) as out:
                 for row in listed.to_pylist():

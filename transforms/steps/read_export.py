@@ -17,6 +17,7 @@ from transforms.contract.model import Contract
 from transforms.contract.places import ROW_REF
 from transforms.export.block import gather
 from transforms.export.sources import Source, open_reader
+from transforms.steps.step import Step
 from transforms.steps.tally import Tally
 
 
@@ -53,7 +54,7 @@ class ReadExport(beam.PTransform):
         return ReadRows(rows=read.rows, broken=read.broken, tallies=read.tallies)
 
 
-class _ReadFn(beam.DoFn):
+class _ReadFn(Step):
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._rows_read = Metrics.counter("supplier-views", "rows-read")

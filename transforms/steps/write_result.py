@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import apache_beam as beam
 
+from transforms.steps.assemble_views import Assembled
+from transforms.steps.step import Step
 from transforms.steps.tally import AddTallies, Tally
 
 
 class WriteResult(beam.PTransform):
-    """Writes `{"export": counts, "suppliers": {name: counts}, "broken": {rule: count}}` once everything is counted.
+    """Writes `{"export": counts, "suppliers": {name: counts}, "views": {name: directory}, "broken": {rule: count}}` at the end.
 
-    Takes three PCollections: counts of the export, final counts keyed by supplier, and counts of broken rules.
+    Takes three PCollections: counts of the export, assembled views keyed by supplier, and counts of broken rules. Of several
+    attempts to assemble a view, `views` names the one whose counts these are.
     """
 
     def __init__(self, path: str) -> None:
@@ -23,7 +26,7 @@ class WriteResult(beam.PTransform):
         self._path = path
 
     def expand(
-        self, counted: tuple[beam.PCollection[Tally], beam.PCollection[tuple[str, Tally]], beam.PCollection[Tally]]
+        self, counted: tuple[beam.PCollection[Tally], beam.PCollection[tuple[str, Assembled]], beam.PCollection[Tally]]
     ) -> beam.PCollection[str]:
         """Counts in; the file's path out."""
         export, suppliers, broken = counted
@@ -33,13 +36,15 @@ class WriteResult(beam.PTransform):
         )
 
 
-class _WriteFn(beam.DoFn):
+class _WriteFn(Step):
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def process(self, export: Tally, suppliers: Mapping[str, Tally], broken: Tally) -> list[str]:
+    def process(self, export: Tally, suppliers: Mapping[str, Assembled], broken: Tally) -> list[str]:
         counts = {"in": 0, "accepted": 0, "quarantined": 0, **export}
-        attempt = Path(f"{self._path}.{os.getpid()}")
-        attempt.write_text(json.dumps({"export": counts, "suppliers": dict(suppliers), "broken": broken}))
+        attempt = Path(f"{self._path}.{uuid.uuid4().hex}")
+        views = {supplier: view.directory for supplier, view in suppliers.items()}
+        tallies = {supplier: view.counts for supplier, view in suppliers.items()}
+        attempt.write_text(json.dumps({"export": counts, "suppliers": tallies, "views": views, "broken": broken}))
         attempt.replace(self._path)
         return [self._path]
