@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_demo(commands)
     _add_policies_commands(commands)
-    cli_keys.add_commands(commands, _Parser, _now)
+    cli_keys.add_commands(commands, _Parser, _date, _now)
     cli_resolving.add_commands(commands, _Parser, _now)
     cli_continuity.add_commands(commands)
     cli_tracing.add_commands(commands, _now)

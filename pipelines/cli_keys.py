@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from transforms.errors import UsageError
 Summary = dict[str, Any]
 
 
-def add_commands(commands: Any, parser: type[argparse.ArgumentParser], now: Callable[[], datetime]) -> None:
+def add_commands(
+    commands: Any, parser: type[argparse.ArgumentParser], parse_date: Callable[[str], date], now: Callable[[], datetime]
+) -> None:
     """Adds `keys` and its actions."""
     text = "make, list, check, rotate, end, move and destroy keysets"
     keys = commands.add_parser("keys", help=text, description=text)
@@ -31,6 +33,8 @@ def add_commands(commands: Any, parser: type[argparse.ArgumentParser], now: Call
         action.add_argument("--policies", metavar="DIR")
         if name == "new-epoch":
             action.add_argument("--supplier", required=True, metavar="NAME")
+            later_text = "a later day, on which the new key takes over; default: at once"
+            action.add_argument("--activates", type=parse_date, metavar="YYYY-MM-DD", help=later_text)
             action.add_argument("--rehearse", action="store_true", help="say what would change, and write nothing")
         action.set_defaults(handler=partial(_keys, now))
     later = {}
@@ -76,8 +80,8 @@ def _keys(now: Callable[[], datetime], options: argparse.Namespace) -> Summary:
     names = (*suppliers, *sorted(RESERVED))
     if options.supplier not in names:
         raise UsageError("no keyset has that name", hint=f"known: {', '.join(names)}")
-    report = admin.new_epoch(keys, options.supplier, now(), rehearse=options.rehearse)
-    summary = {"outcome": "rehearsed" if options.rehearse else "rotated", **asdict(report)}
+    report = admin.new_epoch(keys, options.supplier, now(), activates=options.activates, rehearse=options.rehearse)
+    summary = {"outcome": "rehearsed" if options.rehearse else "prepared" if options.activates else "rotated", **asdict(report)}
     for policy in policies:
         if policy.supplier == options.supplier:
             summary |= {

@@ -12,6 +12,7 @@ import pytest
 
 from transforms.errors import KeyUnavailable, UsageError
 from transforms.keyring.admin import init, list_keysets, new_epoch
+from transforms.keyring.lifecycle import destroy
 from transforms.keyring.open import open_fingerprint_key, open_keyset, open_signing_key
 from transforms.keyring.signing import load_public_key
 
@@ -171,6 +172,53 @@ def test_a_new_epoch_of_one_supplier_touches_no_other_file(uri, directory):
     new_epoch(uri, "uniform", MADE)
     after = contents(directory)
     assert {name for name in after if before.get(name) != after[name]} == {"uniform.keyset.json", "revisions.json"}
+
+
+def test_a_prepared_epoch_takes_over_on_its_day_without_a_change_of_the_store(uri, directory):
+    report = new_epoch(uri, "uniform", MADE, activates=MADE + 5 * DAY)
+    assert (report.epoch, report.state, report.deactivated, report.activates) == (2, "pre-active", 1, str(MADE + 5 * DAY))
+    before = contents(directory)
+    for days, expected, states in ((4, 1, ["active", "pre-active"]), (5, 2, ["deactivated", "active"])):
+        now = MADE + days * DAY
+        with open_keyset(uri, "uniform", now) as opened:
+            assert opened.active.number == expected
+            opened.key()
+        rows = {row.name: row for row in list_keysets(uri, SUPPLIERS, now).keysets}
+        assert [epoch.state for epoch in rows["uniform"].epochs] == states
+    assert contents(directory) == before
+
+
+def test_a_change_after_a_prepared_epoch_took_over_keeps_what_it_found(uri):
+    new_epoch(uri, "uniform", MADE, activates=MADE + 5 * DAY)
+    third = new_epoch(uri, "uniform", MADE + 9 * DAY)
+    assert (third.epoch, third.deactivated) == (3, 2)
+    with open_keyset(uri, "uniform", MADE + 9 * DAY) as opened:
+        first, second, _ = opened.keyset.epochs
+    assert (first.state, first.expires) == ("deactivated", MADE + 5 * DAY)
+    assert (second.state, second.activates, second.expires) == ("deactivated", MADE + 5 * DAY, MADE + 9 * DAY)
+
+
+def test_a_prepared_epoch_whose_day_was_edited_is_refused(uri, directory):
+    new_epoch(uri, "uniform", MADE, activates=MADE + 5 * DAY)
+    path = directory / "uniform.keyset.json"
+    text = path.read_text()
+    assert str(MADE + 5 * DAY) in text
+    path.write_text(text.replace(str(MADE + 5 * DAY), str(MADE + 6 * DAY)))
+    with pytest.raises(KeyUnavailable) as refusal:
+        open_keyset(uri, "uniform", MADE + DAY)
+    assert refusal.value.code == "key-unwrap-failed"
+
+
+def test_a_prepared_epoch_can_be_taken_back(uri):
+    new_epoch(uri, "uniform", MADE, activates=MADE + 5 * DAY)
+    assert destroy(uri, "uniform", 2, MADE).moved == (2,)
+    with open_keyset(uri, "uniform", MADE + 6 * DAY) as opened:
+        assert opened.active.number == 1
+
+
+def test_a_signing_key_is_made_for_the_same_day_only(uri):
+    with pytest.raises(UsageError):
+        new_epoch(uri, "signing", MADE, activates=MADE + DAY)
 
 
 def test_a_new_epoch_after_expiry_lets_the_run_go_on(uri):

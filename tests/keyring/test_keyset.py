@@ -175,6 +175,53 @@ def test_any_history_of_rotations_has_one_active_epoch(day, gaps):
     assert keyset.active(day).number == len(gaps) + 1
 
 
+def test_a_prepared_epoch_takes_over_on_its_day_and_changes_nothing_before():
+    day = MADE + 10 * DAY
+    prepared = first_keyset("uniform", MADE).with_new_epoch(MADE + DAY, day)
+    assert prepared.at(day - DAY) == prepared
+    assert prepared.active(day - DAY).number == 1
+    assert prepared.epochs[1] == Epoch(2, State.PRE_ACTIVE, MADE + DAY, day, add_months(day, 12))
+    with pytest.raises(KeyUnavailable) as refusal:
+        prepared.resolvable(2, day - DAY)
+    assert refusal.value.code == "key-not-yet-active"
+    for later in (day, day + 90 * DAY):
+        taken = prepared.at(later)
+        assert [(epoch.state, epoch.expires) for epoch in taken.epochs] == [
+            (State.DEACTIVATED, day),
+            (State.ACTIVE, add_months(day, 12)),
+        ]
+        assert taken.active(later).number == 2
+        assert taken.resolvable(1, later).number == 1
+
+
+def test_a_prepared_epoch_takes_over_where_the_one_before_was_ended():
+    prepared = first_keyset("uniform", MADE).with_new_epoch(MADE, MADE + 10 * DAY)
+    ended = prepared.moved(State.DEACTIVATED, MADE + DAY, 1)
+    with pytest.raises(KeyUnavailable):
+        ended.at(MADE + 9 * DAY).active(MADE + 9 * DAY)
+    assert ended.at(MADE + 10 * DAY).active(MADE + 10 * DAY).number == 2
+    assert ended.at(MADE + 10 * DAY).epochs[0].expires == MADE + DAY
+
+
+@pytest.mark.parametrize("days", [-1, 0, 366])
+def test_a_prepared_epoch_leaves_no_day_without_an_active_key_and_is_of_a_later_day(days):
+    with pytest.raises(UsageError):
+        first_keyset("uniform", MADE).with_new_epoch(MADE, MADE + days * DAY)
+    assert first_keyset("uniform", MADE).with_new_epoch(MADE, MADE + 365 * DAY)  # the day on which epoch 1 expires
+
+
+@pytest.mark.parametrize("state", [State.DESTROYED, State.COMPROMISED])
+def test_only_one_epoch_waits_and_one_that_was_taken_back_is_in_nobody_s_way(state):
+    prepared = first_keyset("uniform", MADE).with_new_epoch(MADE, MADE + 10 * DAY)
+    for activates in (None, MADE + 20 * DAY):
+        with pytest.raises(KeyUnavailable) as refusal:
+            prepared.with_new_epoch(MADE, activates)
+        assert refusal.value.code == "key-state"
+    back = prepared.moved(state, MADE, 2)
+    assert back.at(MADE + 11 * DAY).active(MADE + 11 * DAY).number == 1
+    assert back.with_new_epoch(MADE + DAY).active(MADE + DAY).number == 3
+
+
 def test_months_end_on_the_last_day_of_a_shorter_month():
     assert add_months(date(2028, 2, 29), 12) == date(2029, 2, 28)
     assert add_months(date(2026, 11, 30), 3) == date(2027, 2, 28)

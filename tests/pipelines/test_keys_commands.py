@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_a_key_is_checked_rotated_compromised_destroyed_and_moved(custodian, tmp
     custodian.types("new-epoch", "--supplier", "uniform")
     assert custodian.types("rewrap", "--to", "file:moved")[1]["outcome"] == "rewrapped"
     assert custodian.types("check", "--keys", "file:moved")[1]["outcome"] == "clean"
+
+
+def test_a_key_is_made_for_a_later_day(custodian):
+    day = str(datetime.now(UTC).date() + timedelta(days=30))
+    told = ("new-epoch", "--supplier", "uniform", "--activates", day)
+    assert custodian.types(*told, "--rehearse")[1]["outcome"] == "rehearsed"
+    done = custodian.types(*told)[1]
+    assert (done["outcome"], done["epoch"], done["state"], done["activates"]) == ("prepared", 2, "pre-active", day)
+    assert custodian.types("check")[0] == 0
+    assert custodian.types(*told)[1]["code"] == "key-state"
+    assert custodian.types("destroy", "--supplier", "uniform", "--epoch", "2")[1]["moved"] == [2]
 
 
 def test_an_active_key_is_not_destroyed_before_it_is_deactivated(custodian):

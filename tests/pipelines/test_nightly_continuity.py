@@ -171,6 +171,19 @@ def test_there_is_no_map_before_a_rotation_nor_in_the_release_after_the_first(be
     assert maps(after) == [f"{SUPPLIER}/{NAME}"]
 
 
+def test_a_key_that_was_made_for_a_later_day_takes_over_on_it_and_the_map_leads_there(before: Site, recipient: Recipient) -> None:
+    admin.new_epoch(before.keys, SUPPLIER, datetime.now(UTC), activates=TODAY + timedelta(days=3))
+    nights = [replace(before, date=before.date + timedelta(days=1)), replace(before, date=before.date + timedelta(days=2))]
+    for site, days in zip(nights, (2, 3), strict=True):
+        site.run(clock=lambda days=days: datetime.now(UTC) + timedelta(days=days), suppliers=(SUPPLIER,))
+    old, new = nights
+    assert maps(old) == [f"{SUPPLIER}/{NAME}"]
+    assert {row["person_token"][:4] for row in people(old)} == {"UN1-"}
+    assert {row["person_token"][:4] for row in people(new)} == {"UN2-"}
+    joined = {line["old_token"]: line["new_token"] for line in opened(new, recipient) if line["column"] == "person_token"}
+    assert set(joined) == {row["person_token"] for row in people(old)}
+
+
 def test_there_is_no_map_without_a_contract(before: Site, site: Site) -> None:
     after = replace(rotate(before), policies=site.policies)
     run(after)

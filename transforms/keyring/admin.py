@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 
-from transforms.errors import KeyUnavailable
+from transforms.errors import KeyUnavailable, UsageError
 from transforms.keyring.change import changing, publish_halves
 from transforms.keyring.envelope import KEY_BYTES, wrap_all
 from transforms.keyring.keyset import (
     INTERNAL,
     RESERVED,
+    SIGNING,
     Epoch,
     Keyset,
     State,
@@ -76,10 +77,14 @@ class ListReport:
 
 @dataclass(frozen=True, slots=True)
 class NewEpochReport:
-    """The epoch that is active now and the one that only resolves from now on (None if none was active)."""
+    """The new epoch, and the one that only resolves from its first day on (None if none was active).
+
+    `state` is `active`, or `pre-active` before that day.
+    """
 
     name: str
     epoch: int
+    state: str
     deactivated: int | None
     activates: str
     expires: str
@@ -132,22 +137,26 @@ def list_keysets(uri: str, suppliers: Iterable[str] | None, now: date) -> ListRe
             wrapped, keys = read_current(provider, name, ledger)
             for key in keys.values():
                 key.wipe()
-            rows.append(_row(name, wrapped.revision, wrapped.keyset.epochs, now))
-            notices.extend(_notices(wrapped.keyset, now))
+            rows.append(_row(name, wrapped.revision, wrapped.keyset.at(now).epochs, now))
+            notices.extend(_notices(wrapped.keyset.at(now), now))
         notices.extend(kek_notices(provider, now))
     return ListReport(tuple(rows), tuple(notices))
 
 
-def new_epoch(uri: str, name: str, now: date, *, rehearse: bool = False) -> NewEpochReport:
+def new_epoch(uri: str, name: str, now: date, *, activates: date | None = None, rehearse: bool = False) -> NewEpochReport:
     """Gives a keyset (a supplier's, `internal` or `signing`) a new key, active at once; the one before only resolves from then on.
 
-    With `rehearse` it refuses what it would refuse and reports what it would report, makes no key and writes nothing.
+    With `activates`, a supplier's (or `internal`'s) new key is pre-active, and all of that happens on that day. With `rehearse` it
+    refuses what it would refuse and reports what it would report, makes no key and writes nothing.
 
     Errors: UsageError; KeyUnavailable if the keyset is missing or cannot be trusted, if the key-encryption key is too old to
-    wrap, or if the clock was set back; StoreUnavailable, with the old keyset untouched.
+    wrap, if a pre-active epoch waits, or if the clock was set back; StoreUnavailable, with the old keyset untouched.
     """
-    with changing(uri, name) as change:
-        keyset = change.keyset.with_new_epoch(now)
+    if activates is not None and name == SIGNING:
+        # `signing.pub` names the active key, and nobody writes the store on the day on which that would change.
+        raise UsageError("a signing key cannot be made for a later day", hint="run keys new-epoch on that day")
+    with changing(uri, name, now) as change:
+        keyset = change.keyset.with_new_epoch(now, activates)
         epoch = keyset.epochs[-1]
         _check_kek(change.provider, now)
         if not rehearse:
@@ -155,7 +164,13 @@ def new_epoch(uri: str, name: str, now: date, *, rehearse: bool = False) -> NewE
             change.keep(keyset)
         before = next((old.number for old in change.keyset.epochs if old.state is State.ACTIVE), None)
         return NewEpochReport(
-            name, epoch.number, before, epoch.activates.isoformat(), epoch.expires.isoformat(), kek_notices(change.provider, now)
+            name,
+            epoch.number,
+            epoch.state.value,
+            before,
+            epoch.activates.isoformat(),
+            epoch.expires.isoformat(),
+            kek_notices(change.provider, now),
         )
 
 
@@ -177,7 +192,7 @@ def check_keysets(uri: str, suppliers: Iterable[str], now: date) -> ListReport:
                     hint="make it with supplier-views keys init",
                     code="key-file-missing",
                 )
-            keyset = provider.read(row.name).keyset
+            keyset = provider.read(row.name).keyset.at(now)
             keyset.active(now)
             overdue.extend(
                 f"{row.name}, epoch {epoch.number}, is due to be destroyed since {epoch.resolves_until}"

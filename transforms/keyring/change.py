@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
 
 from transforms.keyring.envelope import wrap_all
 from transforms.keyring.keyset import SIGNING, Keyset, State, check_name
@@ -35,8 +36,8 @@ class Change(Unshareable):
 
 
 @contextmanager
-def changing(uri: str, name: str) -> Iterator[Change]:
-    """A keyset to change, with its store locked.
+def changing(uri: str, name: str, now: date) -> Iterator[Change]:
+    """A keyset to change, as it is on that day, with its store locked.
 
     Errors: UsageError for a name that no keyset may have; KeyUnavailable if the keyset is missing or cannot be trusted.
     """
@@ -45,7 +46,7 @@ def changing(uri: str, name: str) -> Iterator[Change]:
         ledger = read_ledger(provider)
         wrapped, keys = read_current(provider, name, ledger)
         try:
-            yield Change(provider, ledger, wrapped.keyset, wrapped.revision, keys)
+            yield Change(provider, ledger, wrapped.keyset.at(now), wrapped.revision, keys)
         finally:
             for key in keys.values():
                 key.wipe()

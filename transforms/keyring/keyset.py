@@ -52,6 +52,9 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
 }
 
 
+_UNUSED: Final = frozenset({State.COMPROMISED, State.DESTROYED})  # such an epoch need never have been active
+
+
 class Purpose(StrEnum):
     """What the keys of a keyset are for; a key has one purpose (SP 800-57 part 1 rev. 5 section 5.2)."""
 
@@ -222,19 +225,51 @@ class Keyset:
             )
         return epoch
 
-    def with_new_epoch(self, now: date) -> Keyset:
+    def at(self, now: date) -> Keyset:
+        """This keyset as it is on that day: a pre-active epoch whose day has come is active, and the one before only resolves.
+
+        The file says pre-active until its next change, so that a run, which may read keys and not write them, takes a new key on
+        the day that its custodians chose.
+        """
+        day = day_of(now)
+        due = next((epoch for epoch in self.epochs if epoch.state is State.PRE_ACTIVE and epoch.activates <= day), None)
+        if due is None:
+            return self
+        before = tuple(
+            replace(epoch, state=State.DEACTIVATED, expires=min(epoch.expires, due.activates))
+            if epoch.state is State.ACTIVE
+            else epoch
+            for epoch in self.epochs
+        )
+        return Keyset(self.supplier, tuple(replace(due, state=State.ACTIVE) if epoch is due else epoch for epoch in before))
+
+    def with_new_epoch(self, now: date, activates: date | None = None) -> Keyset:
         """This keyset with one more epoch, active from that day; the one that was active only resolves from then on.
 
-        Errors: KeyUnavailable if that day is before an epoch was made: the clock was set back.
+        With `activates`, a later day, the new epoch is pre-active until then, and nothing else changes.
+
+        Errors: UsageError if `activates` is no later day, or one on which the active epoch has expired; KeyUnavailable if a
+        pre-active epoch waits already, or if that day is before an epoch was made: the clock was set back.
         """
         day = day_of(now)
         last = self.epochs[-1]
-        if day < max(epoch.activates for epoch in self.epochs):
+        waiting = next((epoch for epoch in self.epochs if epoch.state is State.PRE_ACTIVE), None)
+        if waiting is not None:
+            raise self._refusal(
+                f"epoch {waiting.number} waits to become active on {waiting.activates}",
+                "key-state",
+                "let it, or remove it with supplier-views keys destroy",
+            )
+        if day < max(epoch.created if epoch.state in _UNUSED else epoch.activates for epoch in self.epochs):
             raise self._refusal(
                 f"epoch {last.number} is of {last.activates}, and today is {day}",
                 "key-not-yet-active",
                 "check whether the clock of this machine was set back",
             )
+        if activates is not None:
+            self._hold_day(activates, day)
+            prepared = replace(_active_epoch(last.number + 1, activates, self.purpose), state=State.PRE_ACTIVE, created=day)
+            return Keyset(self.supplier, (*self.epochs, prepared))
         old = tuple(epoch.moved_to(State.DEACTIVATED, day) if epoch.state is State.ACTIVE else epoch for epoch in self.epochs)
         return Keyset(self.supplier, (*old, _active_epoch(last.number + 1, day, self.purpose)))
 
@@ -255,6 +290,12 @@ class Keyset:
         if not numbers:
             raise self._refusal(f"no epoch is left to become {state}", "key-state", "see supplier-views keys list")
         return Keyset(self.supplier, tuple(e.moved_to(state, now) if e.number in numbers else e for e in self.epochs))
+
+    def _hold_day(self, activates: date, day: date) -> None:
+        active = next((epoch for epoch in self.epochs if epoch.state is State.ACTIVE), None)
+        if activates <= day or (active is not None and activates > active.expires):
+            latest = "" if active is None else f", and no later than {active.expires}, when epoch {active.number} expires"
+            raise UsageError(f"a key can be made for a day after {day}{latest}", hint="without --activates it is active at once")
 
     def _refusal(self, rule: str, code: str, hint: str) -> KeyUnavailable:
         return KeyUnavailable(rule, place=f"keyset {self.supplier}", hint=hint, code=code)

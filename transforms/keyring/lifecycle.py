@@ -26,7 +26,7 @@ def deactivate(uri: str, name: str, now: date) -> StateReport:
 
     Errors: as `changing`; KeyUnavailable, with the code `key-state`, if no epoch is active.
     """
-    with changing(uri, name) as change:
+    with changing(uri, name, now) as change:
         active = next((epoch.number for epoch in change.keyset.epochs if epoch.state is State.ACTIVE), None)
         if active is None:
             raise KeyUnavailable(
@@ -44,7 +44,7 @@ def compromise(uri: str, name: str, epoch: int | None, now: date) -> StateReport
 
     Errors: as `changing`; KeyUnavailable, with the code `key-unknown-epoch` or `key-state`.
     """
-    with changing(uri, name) as change:
+    with changing(uri, name, now) as change:
         keyset = change.keyset
         named = [e for e in keyset.epochs if epoch in (None, e.number)]
         if named and all(e.state in (State.COMPROMISED, State.DESTROYED) for e in named):
@@ -62,7 +62,7 @@ def destroy(uri: str, name: str, epoch: int | None, now: date) -> StateReport:
 
     Errors: as `changing`; KeyUnavailable, with the code `key-unknown-epoch` or `key-state`.
     """
-    with changing(uri, name) as change:
+    with changing(uri, name, now) as change:
         keyset = change.keyset
         named = [e for e in keyset.epochs if epoch in (None, e.number)]
         if named and all(e.state is State.DESTROYED for e in named):

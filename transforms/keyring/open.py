@@ -171,4 +171,5 @@ def kek_notices(provider: Provider, now: date) -> tuple[str, ...]:
 def _open(uri: str, name: str, now: date) -> OpenKeyset:
     with closing(open_provider(uri)) as provider:
         wrapped, keys = read_current(provider, name)
-        return OpenKeyset(wrapped.keyset, keys, now, (*wrapped.keyset.notices(now), *kek_notices(provider, now)))
+        keyset = wrapped.keyset.at(now)
+        return OpenKeyset(keyset, keys, now, (*keyset.notices(now), *kek_notices(provider, now)))

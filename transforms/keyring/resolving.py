@@ -58,4 +58,4 @@ def open_resolving_keys(uri: str, supplier: str, now: date) -> ResolvingKeys:
     with closing(open_provider(uri)) as provider:
         # A keyset that was put back would bring destroyed epochs back with it.
         wrapped, keys = read_current(provider, check_supplier(supplier))
-        return ResolvingKeys(wrapped.keyset, keys, now)
+        return ResolvingKeys(wrapped.keyset.at(now), keys, now)

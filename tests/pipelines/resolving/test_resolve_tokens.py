@@ -122,7 +122,7 @@ def test_a_token_still_resolves_after_its_epoch_was_replaced(desk: Desk, tmp_pat
 def rewritten(store: str, supplier: str, edit: Callable[[Epoch], Epoch]) -> None:
     """Starts a new epoch and gives the first another header, kept as the store keeps it."""
     admin.new_epoch(store, supplier, datetime.now(UTC))
-    with changing(store, supplier) as change:
+    with changing(store, supplier, datetime.now(UTC)) as change:
         first, *others = change.keyset.epochs
         change.keep(Keyset(supplier, (edit(first), *others)))
 
