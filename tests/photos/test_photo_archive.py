@@ -76,6 +76,15 @@ def test_an_archive_of_exactly_the_limit_is_not_cut(tmp_path: Path, photos: list
     assert len(written(tmp_path / "less", photos, most_bytes=len(whole) - 1)) == 2
 
 
+def test_an_archive_never_has_the_number_of_entries_that_stands_for_too_many(tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(b"x")
+    first, second = written(tmp_path / "out", [(f"WC1-{number:05}.jpg", tmp_path / "photo") for number in range(65_535)])
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        assert len(archive.namelist()) == 65_534  # APPNOTE.TXT 4.4.1.4: 65,535 sends a reader to a record that is not there
+    with zipfile.ZipFile(io.BytesIO(second)) as archive:
+        assert archive.namelist() == ["WC1-65534.jpg"]
+
+
 def test_without_photos_there_is_no_archive(tmp_path: Path) -> None:
     assert written(tmp_path / "out", []) == []
 

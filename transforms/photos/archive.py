@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_BYTES = 1_000_000_000  # of one archive: what mail gateways, FAT and 32-bit readers still take
-_MOST_ENTRIES = 65_535  # of an archive without ZIP64
+_MOST_ENTRIES = 65_534  # of an archive without ZIP64: one more says to readers that there is a record with the true number
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
