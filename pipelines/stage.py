@@ -35,12 +35,13 @@ from transforms.keyring.open import open_keyset, open_verification_keys
 from transforms.photos.codec import codec_versions, finder_versions
 from transforms.photos.faces import can_find_faces
 from transforms.photos.mark import MARK_VERSION
+from transforms.photos.worker import PhotoWorker
 from transforms.policy.model import ALGORITHMS, Policy
 from transforms.steps.assemble_views import ORDER_FILE, PHOTOS, RELEASE, SPILLS, TALLIES, AssembleViews
 from transforms.steps.check_contract import CheckContract
 from transforms.steps.find_repeats import FindRepeats, RepeatsAsBroken
 from transforms.steps.map_continuity import PIECES, VIEWS, MapContinuity, MapTask, WriteContinuity
-from transforms.steps.minimise_photos import FLAGGED, MinimisePhotos
+from transforms.steps.minimise_photos import FLAGGED, MinimisePhotos, photo_limits
 from transforms.steps.project_views import ProjectViews, ViewTask
 from transforms.steps.quarantine import WriteQuarantine
 from transforms.steps.read_export import ReadExport
@@ -95,6 +96,7 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
     if any(policy.photo and policy.photo.crop == "detected" for policy in terms.policies) and not can_find_faces():
         hint = "install supplier-views[face], or write crop: top"
         raise UsageError("a policy crops photos on detected faces, and the extra face is not installed", hint=hint)
+    unconfined = _unconfined(terms.contract, terms.policies)
     sources = find_sources(settings.export, terms.contract)
     tasks, maps, notices = _open_tasks(settings, terms.policies, now.date())
     areas = {task.policy.supplier: staging.area(settings.date, task.policy.supplier) for task in tasks}
@@ -115,8 +117,20 @@ def stage(settings: Settings, now: datetime, staging: Staging, watch: Watch, in_
         raise
     if not result["export"]["in"]:
         notices = (*notices, "the export has no rows")
+    notices = (*notices, *unconfined)
     flagged, broken = _apart(result["broken"])
     return StagedRun(terms, result["export"], broken, reports, (*terms.notices, *notices), flagged)
+
+
+def _unconfined(contract: Contract, policies: tuple[Policy, ...]) -> tuple[str, ...]:
+    """A notice if the process that decodes photos is less confined here than it could be; an error if it does not even start."""
+    if not any(policy.photo for policy in policies):
+        return ()
+    find_faces = any(policy.photo and policy.photo.crop == "detected" for policy in policies)
+    with PhotoWorker(photo_limits(contract, find_faces=find_faces)) as worker:
+        lacking = sorted(part for part, holds in worker.confinement.items() if not holds)
+    told = "the process that decodes photos is less confined here than it could be; lacking"
+    return (f"{told}: {', '.join(lacking)}",) if lacking else ()
 
 
 def _apart(rules: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
