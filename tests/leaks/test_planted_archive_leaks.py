@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from transforms.leaks import archive as archive_reader
 from transforms.leaks.archive import ArchiveReader
 from transforms.leaks.words import Words
+from transforms.photos.archive import write_archives
 
 Nights = Callable[..., Any]
 LEAK = b"p00120034@force.example"
@@ -229,3 +231,23 @@ def test_an_archive_of_more_than_a_gigabyte_is_found() -> None:
     assert list(reader.read(io.BytesIO(b""), 1_000_000_001, "photos-000.zip", lambda data: None)) == []
     assert "zip-size" in {finding.rule for check in reader.checks for finding in check.findings()}
     assert archive_reader.ARCHIVE_NAME.fullmatch("photos-000.zip")
+
+
+def test_no_bit_of_an_archive_can_be_other_than_it_is_and_no_byte_be_missing(tmp_path: Path) -> None:
+    photos = [(f"WC1-{number}.jpg", tmp_path / f"{number}") for number in range(2)]
+    for _, path in photos:
+        path.write_bytes(bytes(range(20)))
+    (tmp_path / "out").mkdir()
+    write_archives(tmp_path / "out", photos)
+    good = (tmp_path / "out" / "photos-000.zip").read_bytes()
+    assert _findings(good) == []
+    flipped = [bytes([*good[:at], good[at] ^ 1 << bit, *good[at + 1 :]]) for at in range(len(good)) for bit in range(8)]
+    cut = [good[:at] + good[at + 1 :] for at in range(len(good))] + [good[:at] for at in range(len(good))]
+    assert [index for index, data in enumerate([*flipped, *cut]) if not _findings(data)] == []
+
+
+def _findings(data: bytes) -> list[Any]:
+    reader = ArchiveReader(lambda name: re.fullmatch(r"WC1-[0-9]\.jpg", name) is not None, Words())
+    for _ in reader.read(io.BytesIO(data), len(data), "photos-000.zip", lambda seen: None):
+        pass
+    return [finding for check in reader.checks for finding in check.findings()]

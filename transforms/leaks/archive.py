@@ -185,9 +185,9 @@ class ArchiveReader:
         counts = count.to_bytes(2, "little") if count < 1 << 16 else b""
         if end[4:20] != bytes(4) + counts * 2 + size.to_bytes(4, "little") + start.to_bytes(4, "little"):
             self._structure.found(place)
-        if comment := stream.take(int.from_bytes(end[20:22], "little")):
+        if end[20:] != bytes(2):  # a length that is cut off, or of a comment that may be
             self._extras.found(place)
-            self._hide(comment, place)
+            self._hide(stream.take(int.from_bytes(end[20:], "little")), place)
 
     def _hide(self, data: bytes, place: str) -> None:
         """Texts in bytes that should not be there, one byte a character or two, as search words."""
