@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops
 
 from transforms.keyring.secret import Unshareable
 
@@ -44,8 +44,10 @@ DOWN, RIGHT = _waves()
 # Root mean square of the texture in grey levels, in sixteenths, by how busy the picture is: skin shows what hair hides. The upper
 # bound alone keeps a picture's PSNR over 40 dB.
 _STRENGTHS = [min(32, 13 + 3 * busy) for busy in range(256)]
-_NEAR, _AROUND = ImageFilter.BoxBlur(3), ImageFilter.BoxBlur(5)
-_PATTERN_STEPS = 256  # a texture is kept in whole numbers, so that no processor rounds a pixel in its own way
+_CELL = 7  # pixels each way over which a picture is as busy as its samples differ from their mean
+_PATTERN_STEPS = 64  # a texture is kept in whole numbers, so that no processor rounds a pixel in its own way
+_UNIT_BITS = 10  # of texture times strength: sixteenths, and the steps of a pattern
+_HIGHEST = 1000  # of a pattern: 15 times its root mean square, so that a product with a strength fits 16 bits
 _ZERO = 128  # what stands for no change in a picture of changes
 _SIZES_KEPT = 8
 
@@ -97,7 +99,7 @@ class Mark(Unshareable):
         self.phases: npt.NDArray[np.float64] = np.frombuffer(stream, ">u2", DOWN.size) * (2 * np.pi / 65536)
         bits = np.unpackbits(np.frombuffer(stream, np.uint8, offset=2 * DOWN.size))
         self._signature = (bits[::2] * 2 + bits[1::2]).reshape(2, _RAISED)
-        self._patterns: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
+        self._patterns: dict[tuple[int, int], npt.NDArray[np.int16]] = {}
         self.tag: bytes = HKDFExpand(algorithm=SHA256(), length=16, info=b"tag").derive(key)
 
     def apply(self, image: Image.Image) -> Image.Image:
@@ -105,13 +107,10 @@ class Mark(Unshareable):
 
         The same picture and key give the same copy.
         """
-        grey = image.convert("L")
-        busy = ImageChops.difference(grey, grey.filter(_NEAR)).filter(_AROUND)
-        strength = np.asarray(busy.point(_STRENGTHS), np.int32)
-        change = self._pattern(*image.size) * strength
-        unit = 16 * _PATTERN_STEPS
-        levels = np.clip((change + (unit // 2 + _ZERO * unit)) // unit, 0, 255).astype(np.uint8)
-        moved = Image.fromarray(levels)
+        change = self._pattern(*image.size) * np.asarray(_strength(image))
+        change += 1 << (_UNIT_BITS - 1)
+        change >>= _UNIT_BITS
+        moved = Image.fromarray((change + _ZERO).astype(np.uint8))
         return ImageChops.add(image, Image.merge("RGB", (moved, moved, moved)), offset=-_ZERO)
 
     def quantisers(self, quality: int) -> list[list[int]]:
@@ -125,7 +124,7 @@ class Mark(Unshareable):
             tables.append([*kept, *(min(255, step + more) for step, more in zip(last, raised, strict=True))])
         return tables
 
-    def _pattern(self, width: int, height: int) -> npt.NDArray[np.int32]:
+    def _pattern(self, width: int, height: int) -> npt.NDArray[np.int16]:
         """The texture over a picture of that many pixels: (height, width), its root mean square is `_PATTERN_STEPS`."""
         known = self._patterns.get((width, height))
         if known is not None:
@@ -137,10 +136,19 @@ class Mark(Unshareable):
         down = np.exp(2j * np.pi * scale * np.outer(np.arange(height) + 0.5, counts))
         right = np.exp(2j * np.pi * scale * np.outer(counts[_SHORTEST:], np.arange(width) + 0.5))
         pattern = (down @ waves @ right).real / np.sqrt(DOWN.size / 2)
-        made: npt.NDArray[np.int32] = np.round(pattern * _PATTERN_STEPS).astype(np.int32)
+        made: npt.NDArray[np.int16] = np.clip(np.round(pattern * _PATTERN_STEPS), -_HIGHEST, _HIGHEST).astype(np.int16)
         patterns = dict([*self._patterns.items(), ((width, height), made)][-_SIZES_KEPT:])
         self._patterns = patterns  # in one step: another thread sees the old or the new one
         return made
+
+
+def _strength(image: Image.Image) -> Image.Image:
+    """How strong the texture is at each pixel, in sixteenths of a grey level: from cell to cell without a step."""
+    grey = image.convert("L")
+    means = grey.reduce(_CELL)
+    whole = (means.width * _CELL, means.height * _CELL)
+    busy = ImageChops.difference(grey, means.resize(whole, Image.Resampling.NEAREST)).reduce(_CELL)
+    return busy.point(_STRENGTHS).resize(whole, Image.Resampling.BILINEAR).crop((0, 0, *image.size))
 
 
 @lru_cache(maxsize=64)
