@@ -18,7 +18,7 @@ from transforms.errors import KeyUnavailable, UsageError
 from transforms.keyring.hardening import harden_process
 from transforms.keyring.resolving import open_resolving_keys
 from transforms.photos.mark import Mark, mark_key
-from transforms.photos.model import Limits, PhotoRefused, PrintSpec, RefusalCode
+from transforms.photos.model import Limits, PhotoRefused, Picture, PrintSpec, RefusalCode
 from transforms.photos.trace import match, read_waves, threshold
 from transforms.photos.worker import PhotoWorker
 from transforms.policy.model import Policy
@@ -117,7 +117,8 @@ def _suspect(photo: Path, worker: PhotoWorker, marks: dict[tuple[str, int], Mark
 
 def _windows(data: bytes, worker: PhotoWorker) -> Iterator[Image.Image]:
     for picture in worker.pictures(data, _WINDOWS):
-        yield Image.frombytes("RGB", (picture.width_px, picture.height_px), picture.rgb)
+        if isinstance(picture, Picture):
+            yield Image.frombytes("RGB", (picture.width_px, picture.height_px), picture.rgb)
 
 
 def _read(photo: Path) -> bytes:

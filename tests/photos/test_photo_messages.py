@@ -16,15 +16,16 @@ from transforms.photos.model import PhotoRefused, Picture, PrintSpec, RefusalCod
 SPEC = PrintSpec(width_px=100, height_px=128, dpi=300, max_bytes=60_000)
 
 
-def photo() -> tuple[Picture, ...]:
+def photo() -> tuple[Picture | RefusalCode, ...]:
     buffer = io.BytesIO()
     Image.linear_gradient("L").save(buffer, "PNG")
     return Minimiser().pictures(buffer.getvalue(), [SPEC])
 
 
-def parts(message: bytes) -> tuple[dict[str, Any], bytes]:
+def parts(sent: list[bytes]) -> tuple[dict[str, Any], memoryview]:
+    message = b"".join(sent)
     length = int.from_bytes(message[:4])
-    return json.loads(message[8 : 8 + length]), message[8 + length :]
+    return json.loads(message[8 : 8 + length]), memoryview(message[8 + length :])
 
 
 def test_a_reply_reads_back_as_what_was_sent() -> None:
@@ -70,7 +71,7 @@ def test_a_reply_with_a_wrong_field_is_broken(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("code", ["no such code", ["truncated"], None])
 def test_a_refusal_for_a_reason_that_is_not_on_the_list_is_broken(code: object) -> None:
     with pytest.raises(BrokenFrame):
-        read_reply(json.dumps({"refused": code}).encode(), b"", [SPEC])
+        read_reply(json.dumps({"refused": code}).encode(), memoryview(b""), [SPEC])
 
 
 @settings(deadline=None)  # the machine may be busy
@@ -80,7 +81,7 @@ def test_a_refusal_for_a_reason_that_is_not_on_the_list_is_broken(code: object) 
 )
 def test_anything_else_is_a_broken_message(head: bytes) -> None:
     with pytest.raises(BrokenFrame):
-        read_reply(head, b"", [SPEC])
+        read_reply(head, memoryview(b""), [SPEC])
     with pytest.raises(BrokenFrame):
         read_greeting(head)
 
@@ -90,4 +91,4 @@ def test_a_reply_for_other_prints_is_broken() -> None:
     with pytest.raises(BrokenFrame):
         read_reply(json.dumps(head).encode(), body, [SPEC, SPEC])
     with pytest.raises(BrokenFrame):
-        read_reply(json.dumps(head).encode(), body + b"x", [SPEC])
+        read_reply(json.dumps(head).encode(), memoryview(bytes(body) + b"x"), [SPEC])

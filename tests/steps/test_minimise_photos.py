@@ -172,6 +172,33 @@ def test_suppliers_with_the_same_print_get_their_own_marked_copies_of_one_photo(
         assert found == {supplier}
 
 
+def test_a_supplier_gets_the_same_bytes_whichever_others_run_and_only_prints_of_its_own_rows_are_made(
+    tmp_path: Path, contract: Contract, printer: Policy
+) -> None:
+    assert printer.photo is not None
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "a.jpg").write_bytes(photo(1240, 1600))
+    (tmp_path / "store" / "b.jpg").write_bytes(photo(1000, 1300))
+    finer = replace(printer, supplier="finer", photo=replace(printer.photo, dpi=600, max_bytes=200_000))
+    keys = _keys(tmp_path, printer, finer)
+    made = {}
+    for run, policies in (("alone", [printer]), ("all", [printer, finer])):
+        (tmp_path / run).mkdir()
+        names = {printer.supplier: pa.array(["t1", "t2"]), finer.supplier: pa.array(["u1", None])}
+        columns: dict[str, Any] = {ROW_REF: pa.array([1, 2], pa.int64()), PHOTO_FILE: pa.array(["a.jpg", "b.jpg"])}
+        columns |= {policy.supplier: names[policy.supplier] for policy in policies}
+        with Pipeline() as pipeline:
+            repeats = pipeline | "No repeats" >> beam.Create([], reshuffle=False)
+            batches = pipeline | "Photos" >> beam.Create([pa.record_batch(columns)])
+            folders = str(tmp_path / "store"), str(tmp_path / run)
+            _ = batches | MinimisePhotos(contract, _tasks(*policies), keys, DAY, *folders, 1, repeats)
+        made[run] = dict(_prints(tmp_path / run))
+    own = {f"{printer.supplier}-t1.jpg", f"{printer.supplier}-t2.jpg"}
+    assert set(made["alone"]) == own
+    assert set(made["all"]) == own | {"finer-u1.jpg"}
+    assert {name: made["all"][name] for name in own} == made["alone"]
+
+
 def test_photos_are_not_marked_under_an_epoch_that_is_no_longer_active(tmp_path: Path, contract: Contract, printer: Policy) -> None:
     keys = _keys(tmp_path, printer)
     admin.new_epoch(keys, printer.supplier, DAY)

@@ -69,8 +69,8 @@ class PhotoCache(Unshareable):
     def name(self, data: bytes, specs: Sequence[PrintSpec], labels: Sequence[bytes]) -> str:
         """The name under which the prints of a photo are kept: 64 hexadecimal digits.
 
-        HMAC-SHA-256 (RFC 2104) of the photo's SHA-256 and everything that its prints depend on. All specs of the photo count
-        for each print, since all come from one decode.
+        HMAC-SHA-256 (RFC 2104) of the photo's SHA-256 and everything that its prints depend on. A photo's prints are kept in
+        one file, so all its specs are in the name.
 
         Args:
             data: the photo's bytes.

@@ -7,7 +7,6 @@ standard input and write results to its standard output.
 from __future__ import annotations
 
 import io
-import os
 import sys
 
 from PIL import Image, ImageCms
@@ -17,7 +16,6 @@ from transforms.photos.confinement import allow_cpu, confine
 from transforms.photos.minimise import Minimiser
 from transforms.photos.model import Limits, PhotoRefused, Picture, PrintSpec, RefusalCode
 
-_STDIN, _STDOUT = 0, 1
 _FINDER_BYTES = 384 * 2**20  # address space of OpenCV and NumPy: 261 MB before the first photo
 
 
@@ -25,19 +23,22 @@ def main(limits: Limits) -> None:
     """Decodes photos until the standard input ends."""
     minimiser = Minimiser(limits)
     _warm_up()
-    _write(frames.greeting(confine(limits.memory_bytes + (_FINDER_BYTES if limits.find_faces else 0))))
-    while lengths := _read(frames.LENGTHS.size):
+    photos, pixels = sys.stdin.buffer, sys.stdout.buffer
+    pixels.writelines(frames.greeting(confine(limits.memory_bytes + (_FINDER_BYTES if limits.find_faces else 0))))
+    pixels.flush()
+    while lengths := photos.read(frames.LENGTHS.size):
         head_length, body_length = frames.LENGTHS.unpack(lengths)
-        specs = frames.specs_of(_read(head_length))
+        specs = frames.specs_of(photos.read(head_length))
         allow_cpu(limits.seconds)
-        result: tuple[Picture, ...] | RefusalCode
+        result: tuple[Picture | RefusalCode, ...] | RefusalCode
         try:
-            result = minimiser.pictures(_read(body_length), specs)
+            result = minimiser.pictures(photos.read(body_length), specs)
         except PhotoRefused as refused:
             result = refused.code
         except MemoryError:
             result = RefusalCode.OUT_OF_MEMORY
-        _write(frames.reply(result))
+        pixels.writelines(frames.reply(result))
+        pixels.flush()
 
 
 def _warm_up() -> None:
@@ -59,27 +60,6 @@ def _warm_up() -> None:
         buffer = io.BytesIO()
         image.save(buffer, kind, icc_profile=profile)
         minimiser.pictures(buffer.getvalue(), [PrintSpec(32, 40, 300, 60_000)])
-
-
-def _read(length: int) -> bytes:
-    """Exactly that many bytes; none at all if the input ended before the first."""
-    parts: list[bytes] = []
-    missing = length
-    while missing:
-        part = os.read(_STDIN, missing)
-        if not part:
-            if parts:
-                raise EOFError
-            return b""
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
-
-
-def _write(message: bytes) -> None:
-    view = memoryview(message)
-    while view:
-        view = view[os.write(_STDOUT, view) :]
 
 
 if __name__ == "__main__":

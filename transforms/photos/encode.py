@@ -18,11 +18,11 @@ _LOWEST_QUALITY = 40
 _QUALITY_STEP = 5
 
 
-def render(pictures: Sequence[Picture], specs: Sequence[PrintSpec], marks: Sequence[Mark] = ()) -> Minimised:
+def render(pictures: Sequence[Picture | RefusalCode], specs: Sequence[PrintSpec], marks: Sequence[Mark] = ()) -> Minimised:
     """Encodes each picture, with its supplier's mark, as its print's JPEG and audits it.
 
     Args:
-        pictures: one for each spec, in order.
+        pictures: one for each spec, in order, or the code that refused it.
         specs: the prints.
         marks: one for each spec; none at all for prints that no supplier gets.
 
@@ -34,7 +34,9 @@ def render(pictures: Sequence[Picture], specs: Sequence[PrintSpec], marks: Seque
     return Minimised(tuple(_outcome(picture, spec, mark) for picture, spec, mark in prints))
 
 
-def _outcome(picture: Picture, spec: PrintSpec, mark: Mark | None) -> Rendition | RefusalCode:
+def _outcome(picture: Picture | RefusalCode, spec: PrintSpec, mark: Mark | None) -> Rendition | RefusalCode:
+    if isinstance(picture, RefusalCode):
+        return picture
     size = (picture.width_px, picture.height_px)
     try:
         jpeg, quality = _encode(Image.frombytes("RGB", size, picture.rgb), spec, mark)

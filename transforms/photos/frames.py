@@ -35,20 +35,22 @@ def specs_of(head: bytes) -> list[PrintSpec]:
     ]
 
 
-def greeting(confinement: dict[str, bool]) -> bytes:
+def greeting(confinement: dict[str, bool]) -> list[bytes]:
     """The first message of a decoding process: it is ready, and this is how it is confined."""
-    return _pack(confinement, b"")
+    return _pack(confinement)
 
 
-def reply(result: Sequence[Picture] | RefusalCode) -> bytes:
-    """What became of a photo, as bytes to send."""
+def reply(result: Sequence[Picture | RefusalCode] | RefusalCode) -> list[bytes]:
+    """What became of a photo, as parts to send."""
     if isinstance(result, RefusalCode):
-        return _pack({"refused": result.value}, b"")
+        return _pack({"refused": result.value})
     head = [
-        {"size": [picture.width_px, picture.height_px], "small": picture.small, "without_face": picture.without_face}
+        {"refused": picture.value}
+        if isinstance(picture, RefusalCode)
+        else {"size": [picture.width_px, picture.height_px], "small": picture.small, "without_face": picture.without_face}
         for picture in result
     ]
-    return _pack({"pictures": head}, b"".join(picture.rgb for picture in result))
+    return _pack({"pictures": head}, *(picture.rgb for picture in result if isinstance(picture, Picture)))
 
 
 def read_greeting(head: bytes) -> dict[str, bool]:
@@ -59,8 +61,8 @@ def read_greeting(head: bytes) -> dict[str, bool]:
     return report
 
 
-def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
-    """The pictures in a reply: pixels, and of a size that fits their spec.
+def read_reply(head: bytes, body: memoryview, specs: Sequence[PrintSpec]) -> tuple[Picture | RefusalCode, ...]:
+    """The pictures in a reply, or what refused one of them: pixels, and of a size that fits their spec.
 
     Raises:
         PhotoRefused: the decoding process refused the photo.
@@ -74,9 +76,12 @@ def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Pi
     entries = message.get("pictures")
     if not isinstance(entries, list) or len(entries) != len(specs):
         raise BrokenFrame
-    pictures: list[Picture] = []
+    pictures: list[Picture | RefusalCode] = []
     position = 0
     for entry, spec in zip(entries, specs, strict=True):
+        if isinstance(entry, dict) and "refused" in entry:
+            pictures.append(_code(entry["refused"]))
+            continue
         width, height, small, without_face = _picture_fields(entry)
         if not (width <= spec.width_px and height <= spec.height_px):
             raise BrokenFrame
@@ -85,7 +90,7 @@ def read_reply(head: bytes, body: bytes, specs: Sequence[PrintSpec]) -> tuple[Pi
         end = position + 3 * width * height
         if end > len(body):
             raise BrokenFrame
-        pictures.append(Picture(body[position:end], width, height, small, without_face))
+        pictures.append(Picture(bytes(body[position:end]), width, height, small, without_face))
         position = end
     if position != len(body):
         raise BrokenFrame
@@ -108,9 +113,9 @@ def limits_of(argument: str) -> Limits:
     return Limits(**{**fields, "formats": tuple(fields["formats"])})
 
 
-def _pack(head: object, body: bytes) -> bytes:
+def _pack(head: object, *bodies: bytes) -> list[bytes]:
     encoded = json.dumps(head).encode()
-    return LENGTHS.pack(len(encoded), len(body)) + encoded + body
+    return [LENGTHS.pack(len(encoded), sum(map(len, bodies))) + encoded, *bodies]
 
 
 def _json(head: bytes) -> Any:

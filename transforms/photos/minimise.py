@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,9 +30,9 @@ _MAX_BLOCK = 2**24  # a file goes to the decoder in one piece; the library's own
 _FLAT_SHARE = 16  # a bottom of one colour that is at least a sixteenth of the height
 _REDUCING_GAP = 2.0
 _FINDER_PX = 640  # a face is looked for in a picture of about this many pixels on its longer side
-# Lanczos costs half as much again as bicubic. From here on their PSNR is 40 dB and more on camera photos; nearer to the print's own
-# size they are less, and the picture is so small that either is quick.
-_BICUBIC_FROM = 1.75
+# Lanczos costs half as much again as bicubic. From these reductions on, bicubic keeps 40 dB and more on camera photos, and earlier
+# where the decoder has blurred it; nearer to the print's own size it keeps less, and the picture is so small that either is quick.
+_BICUBIC_FROM, _BICUBIC_FROM_A_QUARTER = 1.75, 1.5
 
 
 class Minimiser:
@@ -42,8 +43,12 @@ class Minimiser:
         self._converter = SrgbConverter()
         self._finder = FaceFinder() if self._limits.find_faces else None
 
-    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
-        """Decodes a photo once and makes the pixels of each spec's print; see `minimise`."""
+    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture | RefusalCode, ...]:
+        """Decodes a photo and makes the pixels of each spec's print, or says what refused that print; see `minimise`.
+
+        A print's pixels are the same with any other prints and alone. Prints share a decode where they need the same scale, as
+        most do; where one needs finer pixels than another, the photo is decoded for each of the scales.
+        """
         if not specs:
             raise ValueError("a photo is minimised for at least one print")
         source = read_source(data, self._limits)
@@ -56,25 +61,41 @@ class Minimiser:
         except Exception:  # noqa: BLE001 a decoder's own error may quote the file, and there is no list of what it raises
             raise PhotoRefused(RefusalCode.UNDECODABLE) from None
 
-    def _pictures(self, source: Source, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
-        framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
-        picture, scale = _decode(source, decode_scale(framings, source.orientation))
-        if self._finder is not None and any(spec.crop == "detected" for spec in specs):
-            face = self._find_face(self._finder, picture, source, scale)
-            specs = [replace(spec, face=face) if spec.crop == "detected" else spec for spec in specs]
-            framings = [frame(source.width, source.height, source.orientation, spec) for spec in specs]
-            finer = decode_scale(framings, source.orientation)
-            if finer < scale:  # a face that is a small part of the picture
-                picture, scale = _decode(source, finer)
-        return tuple(self._print(picture, source, framing, scale, spec) for framing, spec in zip(framings, specs, strict=True))
+    def _pictures(self, source: Source, specs: Sequence[PrintSpec]) -> tuple[Picture | RefusalCode, ...]:
+        decoded = _Decoded(source)
+        specs = self._with_faces(decoded, specs) if self._finder is not None else specs
+        framings = [_framing(source, spec) for spec in specs]
+        made: dict[int, Picture | RefusalCode] = {}
+        refused = None
+        # From coarse to fine: the coarsest is what was searched for a face last.
+        for number in sorted(range(len(specs)), key=lambda n: -_scale(source, framings[n])):
+            try:
+                picture = decoded.at(_scale(source, framings[number]))
+                made[number] = self._print(picture, source, framings[number], decoded.scale, specs[number])
+            except PhotoRefused as error:
+                # A cut-off photo may show at one scale and not at another; what one print cannot have, another still may.
+                made[number] = error.code
+                refused = error
+        if refused is not None and not any(isinstance(outcome, Picture) for outcome in made.values()):
+            raise refused
+        return tuple(made[number] for number in range(len(specs)))
 
-    def _find_face(self, finder: FaceFinder, picture: Image.Image, source: Source, scale: int) -> Face | None:
+    def _with_faces(self, decoded: _Decoded, specs: Sequence[PrintSpec]) -> list[PrintSpec]:
+        """The specs with the face that is in the picture that each print would have from the top."""
+        found: dict[int, Face | None] = {}
+        scales = [_scale(decoded.source, _framing(decoded.source, spec)) if spec.crop == "detected" else 0 for spec in specs]
+        for scale in sorted(set(scales) - {0}):
+            with contextlib.suppress(PhotoRefused):  # will be refused again when it is printed
+                found[scale] = self._find_face(decoded.at(scale), decoded.source, scale)
+        return [replace(spec, face=found.get(scale)) if scale else spec for spec, scale in zip(specs, scales, strict=True)]
+
+    def _find_face(self, picture: Image.Image, source: Source, scale: int) -> Face | None:
         """The one face of a decoded picture, in pixels of the upright picture at full size."""
         # What a finder sees need not be right in colour, only small, upright and opaque.
         shrink = max(1, max(picture.size) // _FINDER_PX)
         small = self._opaque(picture.reduce(shrink), None, (255, 255, 255))
         upright = small.transpose(_UPRIGHT[source.orientation]) if source.orientation in _UPRIGHT else small
-        face = finder.only_face(upright)
+        face = self._finder.only_face(upright) if self._finder is not None else None
         if face is None:
             return None
         left, top, width, height = (edge * shrink * scale for edge in face)
@@ -84,9 +105,10 @@ class Minimiser:
         size = (framing.width_px, framing.height_px)
         left, top, right, bottom = (edge / scale for edge in framing.box)
         sensor_size = size[::-1] if swaps_sides(source.orientation) else size
+        bicubic_from = _BICUBIC_FROM_A_QUARTER if scale == 4 else _BICUBIC_FROM
         small = picture.resize(
             sensor_size,
-            Image.Resampling.LANCZOS if right - left < _BICUBIC_FROM * sensor_size[0] else Image.Resampling.BICUBIC,
+            Image.Resampling.LANCZOS if right - left < bicubic_from * sensor_size[0] else Image.Resampling.BICUBIC,
             (left, top, min(right, picture.width), min(bottom, picture.height)),
             _REDUCING_GAP,
         )
@@ -144,19 +166,50 @@ def read_source(data: bytes, limits: Limits) -> Source:
     return source
 
 
-def _decode(source: Source, scale: int) -> tuple[Image.Image, int]:
-    """The pixels in mode `L`, `RGB`, `CMYK` or `RGBA`, in the sensor's frame, and the scale they were decoded at."""
+class _Decoded:
+    """A photo at the scale that was asked for last, so that prints of one scale share one decode."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.scale = 0
+        self._result: Image.Image | PhotoRefused | None = None
+
+    def at(self, scale: int) -> Image.Image:
+        """The pixels at a scale; PhotoRefused where they cannot be had."""
+        if scale != self.scale or self._result is None:
+            self._result = None  # never two at a time
+            self.scale = scale
+            try:
+                self._result = _decode(self.source, scale)
+            except PhotoRefused as refused:
+                self._result = refused
+        if isinstance(self._result, PhotoRefused):
+            raise self._result
+        return self._result
+
+
+def _framing(source: Source, spec: PrintSpec) -> Framing:
+    return frame(source.width, source.height, source.orientation, spec)
+
+
+def _scale(source: Source, framing: Framing) -> int:
+    """The scale that a print's pixels are decoded at: only a JPEG can be decoded at another than its own."""
+    return decode_scale(framing, source.orientation) if source.kind == "jpeg" else 1
+
+
+def _decode(source: Source, scale: int) -> Image.Image:
+    """The pixels in mode `L`, `RGB`, `CMYK` or `RGBA`, in the sensor's frame; at a scale other than 1 only of a JPEG."""
     stream = io.BytesIO(source.stream)
     if source.kind == "png":
         image: ImageFile.ImageFile = PngImagePlugin.PngImageFile(stream)
         _expect(image.size == (source.width, source.height))
         _load(image)
-        return _unpacked(image, source.colour_key), 1
+        return _unpacked(image, source.colour_key)
     if source.kind == "webp":
         image = WebPImagePlugin.WebPImageFile(stream)
         _expect(image.size == (source.width, source.height))
         _load(image)
-        return image, 1
+        return image
     image = JpegImagePlugin.JpegImageFile(stream)
     _expect(image.size == (source.width, source.height))
     if scale > 1:
@@ -165,7 +218,7 @@ def _decode(source: Source, scale: int) -> tuple[Image.Image, int]:
     _load(image)
     if _has_flat_bottom(image):
         raise PhotoRefused(RefusalCode.FLAT_BOTTOM)
-    return image, scale
+    return image
 
 
 def _expect(condition: bool) -> None:

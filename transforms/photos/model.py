@@ -143,7 +143,7 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    """What one decode gave for each spec, in the order of the specs.
+    """What a photo gave for each spec, in the order of the specs.
 
     An outcome is a rendition, or the code of what refused that spec alone (a byte budget that cannot be met), so that one
     supplier's budget does not cost another its photo.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from transforms.photos.cache import PhotoCache
 from transforms.photos.encode import render
-from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec
+from transforms.photos.model import Limits, Minimised, PhotoRefused, Picture, PrintSpec, RefusalCode
 from transforms.photos.worker import PhotoWorker
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class PhotoPool:
         except PhotoRefused as refused:
             return refused
 
-    def _pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
+    def _pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture | RefusalCode, ...]:
         worker = self._idle.get()
         try:
             return worker.pictures(data, specs)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from transforms.photos.mark import Mark
 
 _START_SECONDS = 60.0  # imports on a machine that is busy
-_CHUNK = 2**20
 _PIPE_BYTES = 2**20  # a photo crosses in a few pieces; what Linux allows without privilege
 
 # All of the process's environment: glibc keeps a picture's freed pages for the next one. Faulting them in again cost a fifth.
@@ -79,8 +78,8 @@ class PhotoWorker:
         """
         return render(self.pictures(data, specs), specs, marks)
 
-    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture, ...]:
-        """Decodes one photo in the process, for one picture a spec.
+    def pictures(self, data: bytes, specs: Sequence[PrintSpec]) -> tuple[Picture | RefusalCode, ...]:
+        """Decodes one photo in the process, for one picture a spec, or the code that refused that print alone.
 
         Only pixels, of a size that was checked, come from the process: its word is taken for nothing else.
 
@@ -166,56 +165,60 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     return process.stdin.fileno(), process.stdout.fileno()
 
 
-def _exchange(process: subprocess.Popen[bytes], parts: list[bytes], largest_body: int, deadline: float) -> tuple[bytes, bytes]:
+def _exchange(process: subprocess.Popen[bytes], parts: list[bytes], largest_body: int, deadline: float) -> tuple[bytes, memoryview]:
     """Sends the parts and receives one message: head and body. Reads while it writes, so neither side can block the other."""
     to_child, from_child = _pipes(process)
     unsent = [memoryview(part) for part in parts if part]
-    received = bytearray()
-    needed = frames.LENGTHS.size
+    # One byte more than the longest answer: what says too much is noticed, and nothing is read twice.
+    received = memoryview(bytearray(frames.LENGTHS.size + frames.MAX_HEAD + largest_body + 1))
+    count, needed = 0, frames.LENGTHS.size
     lengths: tuple[int, int] | None = None
     poll = select.poll()
     poll.register(from_child, select.POLLIN)
     if unsent:
         poll.register(to_child, select.POLLOUT)
-    while len(received) < needed:
+    while count < needed:
         left = deadline - time.monotonic()
         if left <= 0:
             raise _TooLate
         for pipe, _event in poll.poll(left * 1000):
             if pipe == from_child:
-                received += _read(from_child)
+                count += _read(from_child, received[count:])
             else:
-                unsent[0] = unsent[0][_write(to_child, unsent[0]) :]
-                if not unsent[0]:
-                    unsent.pop(0)
+                _write(to_child, unsent)
                 if not unsent:
                     poll.unregister(to_child)
-        if lengths is None and len(received) >= needed:
+        if lengths is None and count >= needed:
             lengths = frames.LENGTHS.unpack(received[:needed])
             if lengths[0] > frames.MAX_HEAD or lengths[1] > largest_body:
                 raise frames.BrokenFrame
             needed += sum(lengths)
-    if lengths is None or len(received) > needed or unsent:
+    if lengths is None or count > needed or unsent:
         raise frames.BrokenFrame
     body_at = frames.LENGTHS.size + lengths[0]
-    view = memoryview(received)
-    return bytes(view[frames.LENGTHS.size : body_at]), bytes(view[body_at:])
+    return bytes(received[frames.LENGTHS.size : body_at]), received[body_at:needed]
 
 
-def _read(pipe: int) -> bytes:
+def _read(pipe: int, room: memoryview) -> int:
+    """How many bytes the process had to say: at least one, unless there was nothing to read after all."""
     try:
-        part = os.read(pipe, _CHUNK)
-    except BlockingIOError:
-        return b""
-    if not part:
-        raise _Ended
-    return part
-
-
-def _write(pipe: int, view: memoryview) -> int:
-    try:
-        return os.write(pipe, view[:_CHUNK])
+        count = os.readv(pipe, [room])
     except BlockingIOError:
         return 0
+    if not count:
+        raise _Ended
+    return count
+
+
+def _write(pipe: int, unsent: list[memoryview]) -> None:
+    """Sends what the pipe takes, and takes it off the list."""
+    try:
+        sent = os.writev(pipe, unsent)
+    except BlockingIOError:
+        return
     except BrokenPipeError:
         raise _Ended from None
+    while unsent and sent >= len(unsent[0]):
+        sent -= len(unsent.pop(0))
+    if unsent:
+        unsent[0] = unsent[0][sent:]
