@@ -8,9 +8,9 @@ from transforms.photos.model import Face, PrintSpec
 
 Box = tuple[float, float, float, float]
 
-# How many times the print a picture decoded at a scale must be, so that 38 dB and more are kept beside full decoding. Measured on 46
-# camera photos, each cut to sizes around the limit: a quarter kept 39.1 dB from 1.03 times the print on, an eighth 39.9 from 1.25
-# on (36.3 at 1.0). A half is worst, since what small pictures show is sharp to the last pixel: 36.5 at 1.25, in 200 pixels.
+# How many times the print a picture decoded at a scale must be, to keep 38 dB and more beside full decoding. Measured on 46 camera
+# photos, each cut to sizes around the limit: a quarter kept 39.1 dB from 1.03 times the print on, an eighth 39.9 from 1.25 on
+# (36.3 at 1.0). A half is worst, since what small pictures show is sharp to the last pixel: 36.5 at 1.25, in 200 pixels.
 _DECODE_GAPS = {8: 1.25, 4: 1.02, 2: 1.25}
 
 # A portrait as travel documents have it [I15]: crown to chin is 70 to 80 % of the height, and the eyes are 50 to 70 % above the

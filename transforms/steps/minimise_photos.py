@@ -196,8 +196,7 @@ class _MinimiseFn(Step):
         outcomes: dict[str, list[_Outcome]] = {supplier: [] for supplier in suppliers}
         flagged: list[tuple[int, str]] = []
 
-        # Only those that get this photo: all prints of a photo come from one decode, so a print would else depend on who
-        # happens to be in the same batch, and a person be printed for suppliers who have no business with them.
+        # Only those that get this photo: nobody is printed for suppliers who have no business with them.
         def printing(row: Mapping[str, Any]) -> list[str]:
             return [supplier for supplier in suppliers if row[supplier] is not None]
 

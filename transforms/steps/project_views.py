@@ -151,7 +151,7 @@ def _columns_read(contract: Contract, policy: Policy) -> list[str]:
 def _photo_batch(
     batch: pa.RecordBatch, reference: str, box: tuple[str, ...], wanted: list[tuple[str, pa.Array[Any], pa.Array[Any]]]
 ) -> pa.RecordBatch:
-    """One row a person whose photo anybody needs, so that one decode serves every supplier; with the face's box if there is one."""
+    """One row a person whose photo anybody needs, read once for every supplier; with the face's box if there is one."""
     refs = pa.chunked_array([refs for _, refs, _ in wanted]).unique()
     rows = batch.filter(pc.is_in(batch.column(ROW_REF), value_set=refs))
     names = {
