@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -36,13 +37,15 @@ from transforms.errors import ExportError, KeyUnavailable, Refused, UsageError
 from transforms.keyring.hardening import harden_process
 from transforms.keyring.open import open_signing_key, open_verification_keys
 from transforms.keyring.resolving import ResolvingKeys, open_resolving_keys
-from transforms.policy.model import Policy, TokenColumn
+from transforms.policy.model import ALGORITHMS, Policy, TokenKind
+from transforms.policy.token_size import BARE_DIGITS, BUCKETS, LENGTH_BYTES, SHORT_DIGITS
 from transforms.tokens.canonicalise import canonical_text
 from transforms.tokens.check import self_test
 from transforms.tokens.check_kinds import self_test_kinds
-from transforms.tokens.column import form_of, label_of, make_tokens
-from transforms.tokens.derive import column_key
+from transforms.tokens.column import TokenForm, make_tokens
+from transforms.tokens.derive import TokenLabel, column_key
 
+_HEAD = "XX1-"  # of tokens that are made to be compared without their head
 _PEOPLE = ("people.csv", "people.parquet")
 
 
@@ -195,22 +198,22 @@ class _Search:
             return lines
         with keys:
             for record in records:
-                line = self._look(shelf, record, policy, keys) if policy is not None else None
+                line = self._look(shelf, record, keys)
                 if line is not None:
                     _add(lines, line)
         return lines
 
-    def _look(self, shelf: Shelf, record: Record, policy: Policy, keys: ResolvingKeys) -> Line | None:
+    def _look(self, shelf: Shelf, record: Record, keys: ResolvingKeys) -> Line | None:
         epoch = _epoch(record)
         if keys.refusal(epoch, for_incident=True) is not None:
             return _unsearched(record, Outcome.KEY_GONE)
         if manifest_digest(shelf, record.release_id) is None:
             return _unsearched(record, Outcome.ERASED)
-        wanted = self._tokens(policy, keys, epoch, record.release_id)
         directory = shelf.release(record.release_id)
         data = read_file(directory / MANIFEST_NAME) or b""
         manifest = open_manifest(data, self._public_keys, str(directory))
-        tokens = _row_with(directory, manifest, wanted)
+        first = next(column.name for column in manifest.terms.columns if column.action == "token")
+        tokens = _row_with(directory, manifest, first, self._bodies(keys, manifest, first, epoch))
         if tokens is None:
             return None
         terms = manifest.terms
@@ -219,36 +222,51 @@ class _Search:
             record.release_id, tokens, terms.purpose, terms.delete_by,
         )  # fmt: skip
 
-    def _tokens(self, policy: Policy, keys: ResolvingKeys, epoch: int, release: str) -> Mapping[str, pa.StringArray]:
-        """The tokens of the person key alone, of which every policy has one: they find the person whatever their name was then."""
-        key_alone = (self._contract.person_key,)
-        return {c.name: self._made(c, policy, keys, epoch, release) for c in policy.tokens if c.of == key_alone}
+    def _bodies(self, keys: ResolvingKeys, manifest: Manifest, column: str, epoch: int) -> pa.StringArray:
+        """What the person's cell of a release's first token column can hold behind prefix and epoch.
 
-    def _made(self, column: TokenColumn, policy: Policy, keys: ResolvingKeys, epoch: int, release: str) -> pa.StringArray:
-        key = column_key(keys.key(epoch).reveal(), label_of(policy, column, epoch, release))
-        person = pa.array([self._person], pa.string())
-        try:
-            return make_tokens(key, form_of(policy, self._contract, column, epoch), person, [person]).text
-        except ExportError:  # a number of another length than the contract's, or one too long: no token ever stood for it
-            return pa.array([], pa.string())
+        Every view's first token is made of the person key alone, so it finds the person whatever their name was then. The manifest
+        says by which algorithm; scope and size are tried, because policy and contract may have been others than today's.
+        """
+        terms = manifest.terms
+        of, person = (self._contract.person_key,), pa.array([self._person], pa.string())
+        bodies = set()
+        for kind, size in _forms(terms.tokens.algorithms[column], self._person):
+            form = TokenForm(kind, terms.supplier, epoch, column, _HEAD, of, 0, size)
+            for scope, release in (("relationship", None), ("transaction", terms.release_id)):
+                label = TokenLabel(terms.supplier, epoch, column, of, scope, release, kind)
+                with suppress(ExportError):  # no number, or too long: no token ever stood for it
+                    made = make_tokens(column_key(keys.key(epoch).reveal(), label), form, person, [person]).text
+                    bodies.add(made[0].as_py().removeprefix(_HEAD))
+        return pa.array(sorted(bodies), pa.string())
 
 
-def _row_with(directory: Path, manifest: Manifest, wanted: Mapping[str, pa.StringArray]) -> Mapping[str, str] | None:
-    """The tokens of the row that holds one of those wanted in its column; None if no row does.
+def _forms(algorithm: str, person: str) -> Iterator[tuple[TokenKind, int]]:
+    """The kinds and sizes that a token of the person key by that algorithm may have had."""
+    for kind, name in ALGORITHMS.items():
+        if name != algorithm:
+            continue
+        if kind == "one-way":
+            yield kind, 0
+        elif kind == "reversible":
+            yield from ((kind, bucket) for bucket in BUCKETS if bucket >= LENGTH_BYTES + len(person.encode()))
+        elif BARE_DIGITS[0] <= len(person) <= (SHORT_DIGITS if kind == "short" else BARE_DIGITS[1]):
+            yield kind, len(person)
 
-    A bare number of one column may be somebody else's in another.
-    """
+
+def _row_with(directory: Path, manifest: Manifest, column: str, bodies: pa.StringArray) -> Mapping[str, str] | None:
+    """The tokens of the row whose token of that column is one of those, prefix and epoch aside; None if no row has one."""
     columns = [column.name for column in manifest.terms.columns if column.action == "token"]
     (name,) = (subject.name for subject in manifest.subjects if subject.name in _PEOPLE)
     signed = tuple(subject for subject in manifest.subjects if subject.name == name)
     if subjects_of(hash_files(directory, (name,))) != signed:
         raise _altered(directory)
     for batch in _batches(directory / name, columns):
-        for column in wanted.keys() & set(columns):
-            rows = pc.indices_nonzero(pc.is_in(batch.column(column), value_set=wanted[column]))
-            if len(rows):
-                found = batch.take(rows.slice(0, 1)).to_pylist()[0]
-                return {each: found[each] for each in columns if found[each]}
+        without_head = pc.replace_substring_regex(batch.column(column), "^[A-Z]+[0-9]+-", "")
+        rows = pc.indices_nonzero(pc.is_in(without_head, value_set=bodies))
+        if len(rows):
+            found = batch.take(rows.slice(0, 1)).to_pylist()[0]
+            return {each: found[each] for each in columns if found[each]}
     return None
 
 

@@ -178,3 +178,23 @@ def test_a_view_in_parquet_is_searched_too_and_so_are_tokens_of_one_release(desk
     line = ["subject", "--pay-number", str(other.root / "subject"), *flags_of(replace(desk, site=other))]
     (row,) = table(desk.call(line))
     assert (row["outcome"], row["column"]) == ("released", "person_token")
+
+
+@pytest.mark.parametrize("then", ["reversal: needed", "format: digits", "format: short, scope: transaction"])
+def test_a_release_is_searched_by_the_terms_that_it_left_under_and_not_by_today_s(desk: Desk, site: Site, then: str) -> None:
+    old, new = "person_token: {action: token, of: [pay_number],", f"number: {{action: token, of: [pay_number], {then},"
+
+    def edit(supplier: str, text: str) -> str:
+        return text.replace(old, new) if supplier == "uniform" else text
+
+    before = site.with_policies(edit)
+    before.run(suppliers=("uniform",), records=desk.records)
+    number = person(site)["pay_number"]
+    (site.root / "subject").write_text(number)
+    today = replace(desk, site=site)
+    assert today.site.policies != before.policies
+    (row,) = table(desk.call(["subject", "--pay-number", str(site.root / "subject"), *flags_of(today)]))
+    assert (row["outcome"], row["column"]) == ("released", "number")
+    assert row["token"] in {shown["number"] for shown in before.released("uniform")}
+    (found,) = replace(desk, site=before).table(row["token"], supplier="uniform")
+    assert found["pay_number"] == number
