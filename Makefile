@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-photos-hostile test-large test-prism lint types imports bench-mark bench-stage bench-tokens bench-photos clean
+.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-large test-prism lint types imports bench-mark bench-stage bench-tokens bench-photos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,12 @@ SOFFICE := $(shell command -v soffice)
 test-office: setup  ## tokens through LibreOffice and back; installs Debian's libreoffice-calc if it is missing
 	@$(if $(SOFFICE),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends libreoffice-calc)
 	$(BIN)/python -m pytest tests/office/libreoffice_round_trip.py
+
+CHROMIUM := $(shell command -v chromium)
+
+test-report: setup  ## the page of a run in Chromium, with axe-core; installs Debian's chromium if it is missing
+	@$(if $(CHROMIUM),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium)
+	$(BIN)/python -m pytest tests/reporting
 
 test-photos-hostile: setup  ## thousands of mutated photos through the process that decodes; two to six minutes
 	$(BIN)/python -m pytest -n 2 tests/photos/hostile_suite.py

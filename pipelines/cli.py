@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines import cli_continuity, cli_drill, cli_keys, cli_resolving, cli_tracing
+from pipelines import cli_continuity, cli_drill, cli_keys, cli_report, cli_resolving, cli_tracing
 from pipelines.cli_defaults import Defaults, count
 from pipelines.settings import DEFAULTS_FILE
 from transforms.errors import InternalError, OutcomeUnknown, SupplierViewsError, UsageError
@@ -175,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_continuity.add_commands(commands)
     cli_tracing.add_commands(commands, _now)
     cli_drill.add_commands(commands, _date, _now)
+    cli_report.add_commands(commands, _date)
     for name, handler, text in (
         ("run", _run_nightly, "stage, verify and publish every supplier's view"),
         ("stage", _stage, "read the export and write every view where no supplier can see it"),

@@ -20,6 +20,7 @@ from pipelines.release.proof import CleanRelease, load_clean_release, write_proo
 from pipelines.release.stage_report import StageReport
 from pipelines.release.staging import Staging, open_staging
 from pipelines.release.store import DIRECTORY_MODE
+from pipelines.reporting.story import telling
 from pipelines.settings import Settings, check_apart
 from pipelines.stage import StagedRun, stage
 from pipelines.verify import verify
@@ -42,35 +43,41 @@ def run(settings: Settings, clock: Clock, report: Report) -> Summary:
     All views are staged and verified before the first is published, so one that leaks or breaks a limit holds all of them back.
 
     Returns:
-        The JSON summary: `outcome`, the export's counts, and each supplier's outcome, release and counts.
+        The JSON summary: `outcome`, the export's counts, each supplier's outcome, release and counts, and where the `report` is.
 
     Raises:
         SupplierViewsError: see the phases.
     """
-    own = _own_key_notices(settings, clock)
-    with _locked(settings, clock) as staging:
-        witness_keysets(settings.keys, settings.records, clock())
-        staged = _stage(settings, clock, staging, report)
-        with _wiped_at_end(settings, staged.terms, staging):
-            clean = verify(settings, staged.terms, staging, Watch(report), clock)
-            published = _publish(settings, staged.terms, clean, clock)
+    with telling(settings, clock) as story:
+        own = _own_key_notices(settings, clock)
+        with _locked(settings, clock) as staging:
+            witness_keysets(settings.keys, settings.records, clock())
+            story.staging()
+            staged = _stage(settings, clock, staging, report)
+            story.checking(staged.terms, staged.reports, (*staged.notices, *own))
+            with _wiped_at_end(settings, staged.terms, staging):
+                clean = verify(settings, staged.terms, staging, Watch(report), clock)
+                story.publishing(clean)
+                published = _publish(settings, staged.terms, clean, clock)
     notices = (*staged.notices, *_gate_notices(clean), *own)
     summary = _summary(settings, staged.terms, staged.reports, published, notices, staged)
-    return {**summary, "drill": str(report_path(settings.records, settings.date))}
+    return story.end(published, {**summary, "drill": str(report_path(settings.records, settings.date))})
 
 
 def stage_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Stages the views; nothing is visible to a supplier. Returns the summary of `run` without releases."""
-    with _locked(settings, clock) as staging:
+    with telling(settings, clock) as story, _locked(settings, clock) as staging:
         witness_keysets(settings.keys, settings.records, clock())
+        story.staging()
         staged = _stage(settings, clock, staging, report)
     return {"outcome": "staged", **_summary(settings, staged.terms, staged.reports, {}, staged.notices, staged)}
 
 
 def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Verifies what `stage_only` staged, and signs a proof for each view that passes."""
-    with _locked(settings, clock) as staging:
+    with telling(settings, clock) as story, _locked(settings, clock) as staging:
         terms = read_terms(settings)
+        story.checking(terms, None, terms.notices)
         with _wiped_if_refused(settings, terms, staging):
             clean = verify(settings, terms, staging, Watch(report), clock)
         signer = open_signing_key(settings.keys, clock().date())
@@ -84,16 +91,20 @@ def verify_only(settings: Settings, clock: Clock, report: Report) -> Summary:
 
 def publish_only(settings: Settings, clock: Clock, report: Report) -> Summary:
     """Publishes what `verify_only` proved; every staged file is hashed again first."""
-    own = _own_key_notices(settings, clock)
-    with _locked(settings, clock) as staging:
-        witness_keysets(settings.keys, settings.records, clock())
-        terms = read_terms(settings)
-        with _wiped_if_refused(settings, terms, staging):
-            clean = _load_proofs(settings, terms, staging, clock)
-            published = _publish(settings, terms, clean, clock)
-        _wipe(settings, terms, staging)
+    with telling(settings, clock) as story:
+        own = _own_key_notices(settings, clock)
+        with _locked(settings, clock) as staging:
+            witness_keysets(settings.keys, settings.records, clock())
+            terms = read_terms(settings)
+            story.checking(terms, None, (*terms.notices, *own))
+            with _wiped_if_refused(settings, terms, staging):
+                clean = _load_proofs(settings, terms, staging, clock)
+                story.publishing(clean)
+                published = _publish(settings, terms, clean, clock)
+            _wipe(settings, terms, staging)
     reports = {supplier: release.report for supplier, release in clean.items()}
-    return _summary(settings, terms, reports, published, (*terms.notices, *_gate_notices(clean), *own))
+    notices = (*terms.notices, *_gate_notices(clean), *own)
+    return story.end(published, _summary(settings, terms, reports, published, notices))
 
 
 def _gate_notices(clean: Mapping[str, CleanRelease]) -> tuple[str, ...]:

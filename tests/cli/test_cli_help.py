@@ -29,6 +29,7 @@ COMMANDS = (
     "open-continuity",
     "trace",
     "drill",
+    "report",
     "run",
     "stage",
     "verify",
