@@ -116,8 +116,8 @@ def _text(label: str, value: str, top: int) -> Markup:
 
 def _chart(name: str, title: str, description: str, height: int, drawn: Iterable[Markup]) -> Markup:
     return Markup(
-        '<svg class="chart" role="img" aria-labelledby="{name}-title {name}-desc" width="100%" height="{height}">'
-        '<title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>{drawn}</svg>'
+        '<svg class="chart" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc" width="100%" '
+        'height="{height}"><title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>{drawn}</svg>'
     ).format(name=name, height=height, title=title, description=description, drawn=Markup("").join(drawn))
 
 

@@ -16,11 +16,6 @@ from transforms.errors import Refused
 _ADAPTER: Final = TypeAdapter(DrillReport)
 
 
-def nightly_path(records: Path, date: str) -> Path:
-    """Where a run keeps its own part of the drill."""
-    return records / "drill" / f"{date}.json"
-
-
 def read_drill(path: Path) -> Drill | None:
     """A drill's report (docs/spec/drill.md), None where there is none.
 

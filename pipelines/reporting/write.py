@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.reporting.drill_file import nightly_path, read_drill
+from pipelines.drill.nightly import report_path
+from pipelines.reporting.drill_file import read_drill
 from pipelines.reporting.gather import Beside, Told, gather, read_keys
 from pipelines.reporting.model import Drill, KeyLine, Refusal, Report, report_json
 from pipelines.reporting.page import Listed, render_index, render_page
@@ -90,7 +91,7 @@ def _beside(settings: Settings, told: Told, now: datetime) -> Beside:
     keys: tuple[KeyLine, ...] = ()
     if told.clean is not None or (told.error is not None and told.error.code == _DRILL_REFUSED):
         with suppress(SupplierViewsError):  # the page says that it was not run
-            drill = read_drill(nightly_path(settings.records, settings.date.isoformat()))
+            drill = read_drill(report_path(settings.records, settings.date))
     if told.terms is not None:
         with suppress(SupplierViewsError):  # the page says that keys were not listed; the run itself has opened those it needs
             keys = read_keys(settings.keys, [policy.supplier for policy in told.terms.policies], now.date())

@@ -87,13 +87,17 @@ def test_every_link_within_the_page_has_its_place_and_no_id_is_there_twice(html:
     ids = [attributes["id"] for _, attributes, _ in tree.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     named = [attributes["href"][1:] for attributes in tree.named("a") if attributes["href"].startswith("#")]
-    named += [each for _, attributes, _ in tree.found for each in attributes.get("aria-labelledby", "").split()]
+    named += [
+        each
+        for _, attributes, _ in tree.found
+        for each in f"{attributes.get('aria-labelledby', '')} {attributes.get('aria-describedby', '')}".split()
+    ]
     assert set(named) <= set(ids)
 
 
 def test_every_chart_has_a_title_and_a_description_that_name_it(html: str) -> None:
     for _, attributes, _ in (each for each in Tree(html).found if each[0] == "svg" and each[1].get("role") == "img"):
-        title, description = attributes["aria-labelledby"].split()
+        title, description = attributes["aria-labelledby"], attributes["aria-describedby"]
         assert len(re.search(rf'<title id="{title}">([^<]+)</title>', html)[1]) > 10  # type: ignore[index]
         assert len(re.search(rf'<desc id="{description}">([^<]+)</desc>', html)[1]) > 10  # type: ignore[index]
 
