@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.drill.nightly import report_path
+from pipelines.release.files import make_directory
+from pipelines.release.store import DIRECTORY_MODE
 from pipelines.reporting.drill_file import read_drill
 from pipelines.reporting.gather import Beside, Told, gather, read_keys
 from pipelines.reporting.model import Drill, KeyLine, Refusal, Report, report_json
@@ -32,6 +34,7 @@ class Written:
 def write_page(settings: Settings, told: Told, now: datetime) -> Written:
     """Writes model and page of a run, and the index anew. Never raises: the run's outcome stands, whatever becomes of its page."""
     try:
+        make_directory(settings.out, DIRECTORY_MODE)  # before the records, which may be the first thing in it
         directory, number = claim(settings.records, settings.date)
     except SupplierViewsError as error:
         return Written(None, (_not_written(error),))

@@ -107,7 +107,7 @@ def test_the_commands_of_the_first_page_run_and_a_release_is_what_it_shows(
         ended = call(*shlex.split(line))
         assert ended.status == 0, (line, ended.stderr)
         done.append(line.split()[0])
-    assert done == ["check", "explain", "keys", "run"]
+    assert done == ["check", "explain", "keys", "run", "report"]
 
     shown = re.search(r"```\ncard-printer/\S+\n(.*?)```", _text("README.md"), re.DOTALL)
     assert shown

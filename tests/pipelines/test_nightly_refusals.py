@@ -173,7 +173,8 @@ def test_a_key_that_is_not_for_today_stops_the_run_before_it_reads_anything(site
     with pytest.raises(KeyUnavailable) as refusal:
         site.run(clock=lambda: datetime.now(UTC) + timedelta(days=days), suppliers=ROSTER)
     assert (refusal.value.code, refusal.value.exit_status) == (code, 30)
-    assert not site.out.exists()
+    assert [path.name for path in site.out.iterdir()] == [".records"]
+    assert [path.name for path in site.records.iterdir()] == ["reports"]  # the page that says so
 
 
 @pytest.mark.parametrize(("left", "announced"), [(31, False), (30, True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,7 @@ def test_a_run_whose_keys_are_missing_leaves_a_page_too(site: Site, call: Call) 
     report = _model(site.records / "reports" / site.date.isoformat() / "1" / "report.html")
     assert report.refusal is not None
     assert report.refusal.during == "preparing"
+    assert stat.S_IMODE(site.out.stat().st_mode) == 0o750
 
 
 def test_wrong_arguments_leave_no_page(site: Site, call: Call) -> None:
