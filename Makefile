@@ -100,6 +100,7 @@ test-large: setup  ## tokens of columns with more than four gibibytes of text; a
 # Beam's Go runner, of the Beam version in requirements.lock; the checksum database vouches for what is built.
 PRISM_VERSION := v2.77.0
 PRISM := .prism/$(PRISM_VERSION)/prism
+RUNS ?= 6
 
 $(PRISM):
 	@command -v go >/dev/null || { echo "supplier-views: error: Go builds Prism, and there is none; install Debian's golang-go" >&2; exit 1; }
@@ -107,9 +108,9 @@ $(PRISM):
 	@GOBIN=$(abspath $(@D)) GOFLAGS= GONOSUMDB= GOPRIVATE= GOINSECURE= GOSUMDB=sum.golang.org \
 	  go install github.com/apache/beam/sdks/v2/go/cmd/prism@$(PRISM_VERSION)
 
-test-prism: setup $(PRISM)  ## the phases on Prism, Beam's Go runner, which Go builds once: make test-prism PEOPLE=47000
-	PRISM=$(abspath $(PRISM)) PEOPLE=$(if $(filter command line environment,$(origin PEOPLE)),$(PEOPLE),2000) \
-	  $(BIN)/python -m pytest tests/pipelines/on_prism/end_to_end.py
+test-prism: setup $(PRISM)  ## the phases on Prism, and what dies under them; Go builds Prism once: make test-prism PEOPLE=47000 RUNS=20
+	PRISM=$(abspath $(PRISM)) PEOPLE=$(if $(filter command line environment,$(origin PEOPLE)),$(PEOPLE),2000) RUNS=$(RUNS) \
+	  $(BIN)/python -m pytest tests/pipelines/on_prism/end_to_end.py tests/pipelines/on_prism/faults.py
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
