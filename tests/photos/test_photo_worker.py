@@ -204,6 +204,18 @@ def test_a_confined_process_can_neither_open_connect_fork_kill_nor_grow() -> Non
 import json, os, resource, signal, socket, sys
 from transforms.photos.confinement import allow_cpu, confine
 existing = os.path.abspath(sys.argv[1])
+dropped, done = os.pipe(), os.pipe()
+another = os.fork()
+if another == 0:  # a process of the user that the confined one has
+    os.close(done[1])
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    os.write(dropped[1], b".")
+    os.read(done[0], 1)  # until the other has ended
+    os._exit(0)
+os.read(dropped[0], 1)
 report = confine(2 ** 28)
 def fails(action):
     try:
@@ -220,6 +232,7 @@ report["tried"] = {
     "execute": fails(lambda: os.execv(sys.executable, [sys.executable, "-c", ""])),
     "kill": fails(lambda: os.kill(os.getppid(), 0)),
     "grow": fails(lambda: bytearray(2 ** 28)),
+    "limit-another": fails(lambda: resource.prlimit(another, resource.RLIMIT_CORE, (0, 0))),
     "raise-limits": fails(lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1))),
 }
 allow_cpu(5)

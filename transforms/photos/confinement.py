@@ -15,11 +15,12 @@ _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
 _RET_ALLOW, _RET_EPERM = 0x7FFF0000, 0x00050000 | 1
 _LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4  # offsets in struct seccomp_data, seccomp(2)
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16  # offsets in struct seccomp_data, seccomp(2)
 _NOBODY = 65534
 
-# Memory, the two pipes, clocks, its own limits and the end: nothing that opens, connects, forks, signals or executes. Numbers by
-# architecture (AUDIT_ARCH_*), from the kernel's asm/unistd_64.h and asm-generic/unistd.h.
+# Memory, the two pipes, clocks and the end: nothing that opens, connects, forks, signals or executes. Then prlimit64 by itself, for
+# limits of this process and no other's: the run may have the same user, and other decoders have. Numbers by architecture
+# (AUDIT_ARCH_*), from the kernel's asm/unistd_64.h and asm-generic/unistd.h.
 _ALLOWED = {
     "x86_64": (
         0xC000003E,
@@ -27,8 +28,9 @@ _ALLOWED = {
             "read": 0, "write": 1, "close": 3, "readv": 19, "fstat": 5, "poll": 7, "lseek": 8, "mmap": 9, "mprotect": 10,
             "munmap": 11, "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "sched_yield": 24, "mremap": 25,
             "madvise": 28, "getpid": 39, "exit": 60, "gettid": 186, "futex": 202, "clock_gettime": 228, "exit_group": 231,
-            "prlimit64": 302, "getrandom": 318,
+            "getrandom": 318,
         },
+        302,
     ),
     "aarch64": (
         0xC00000B7,
@@ -36,8 +38,9 @@ _ALLOWED = {
             "close": 57, "lseek": 62, "read": 63, "write": 64, "readv": 65, "ppoll": 73, "fstat": 80, "exit": 93, "exit_group": 94,
             "futex": 98, "clock_gettime": 113, "sched_yield": 124, "rt_sigaction": 134, "rt_sigprocmask": 135,
             "rt_sigreturn": 139, "getpid": 172, "gettid": 178, "brk": 214, "munmap": 215, "mremap": 216, "mmap": 222,
-            "mprotect": 226, "madvise": 233, "prlimit64": 261, "getrandom": 278,
+            "mprotect": 226, "madvise": 233, "getrandom": 278,
         },
+        261,
     ),
 }  # fmt: skip
 
@@ -99,7 +102,7 @@ def _filter_system_calls() -> bool:
     """A seccomp filter that answers every other call with EPERM: a library that tries something harmless goes on."""
     if platform.machine() not in _ALLOWED:
         return False
-    architecture, calls = _ALLOWED[platform.machine()]
+    architecture, calls, own_limits = _ALLOWED[platform.machine()]
     numbers = sorted(calls.values())
     # Jumps count instructions from the next one: to the allowing return at the very end.
     code = [
@@ -107,7 +110,10 @@ def _filter_system_calls() -> bool:
         (_JUMP_IF_EQUAL, 1, 0, architecture),
         (_RETURN, 0, 0, _RET_EPERM),
         (_LOAD_WORD, 0, 0, _NUMBER_AT),
-        *((_JUMP_IF_EQUAL, len(numbers) - index, 0, number) for index, number in enumerate(numbers)),
+        *((_JUMP_IF_EQUAL, len(numbers) - index + 3, 0, number) for index, number in enumerate(numbers)),
+        (_JUMP_IF_EQUAL, 0, 2, own_limits),
+        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT_AT),
+        (_JUMP_IF_EQUAL, 1, 0, 0),  # the caller itself; a process's number has 32 bits
         (_RETURN, 0, 0, _RET_EPERM),
         (_RETURN, 0, 0, _RET_ALLOW),
     ]
