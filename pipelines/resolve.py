@@ -34,6 +34,7 @@ from transforms.export.sources import open_reader
 from transforms.keyring.hardening import harden_process
 from transforms.keyring.open import open_signing_key, open_verification_keys
 from transforms.keyring.resolving import ResolvingKeys, open_resolving_keys
+from transforms.policy.disclosure import starts_like_formula
 from transforms.policy.model import Policy, TokenColumn
 from transforms.tokens.check import self_test
 from transforms.tokens.check_kinds import self_test_kinds
@@ -43,6 +44,7 @@ from transforms.tokens.format import Token, parse_number, parse_token
 from transforms.tokens.release_id import release_id
 from transforms.tokens.resolve import SYMBOL_CHARACTERS, Found, Opened, TokenSource, find_people, find_person_keys, open_tokens
 
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 BARE_EPOCH = 0  # of a bare number, which names none
 _REFUSED_EPOCHS: Mapping[str, Status] = {
     "key-unknown-epoch": Status.UNKNOWN_EPOCH,
@@ -319,11 +321,12 @@ def _parsed(text: str) -> Token:
 
 
 def _spelt(text: str) -> str:
-    """A token in canonical spelling; what is none, as it is, but for what a terminal would act upon."""
+    """A token in canonical spelling; what is none, as it is, but for what a terminal or a spreadsheet would act upon."""
     try:
         return _parsed(text).text
     except InvalidInput:
-        return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text.strip())
+        shown = "".join(character if character.isprintable() else _REPLACEMENT for character in text.strip())
+        return _REPLACEMENT + shown[1:] if starts_like_formula(shown) else shown
 
 
 def _policy_of(supplier: str, policies: Sequence[Policy]) -> Policy:

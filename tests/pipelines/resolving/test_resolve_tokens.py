@@ -74,6 +74,11 @@ def test_a_wrong_symbol_is_a_typing_error_and_no_token_is_no_token(desk: Desk) -
     assert desk.statuses(wrong, "Smith", "") == ["mistyped", "malformed", "malformed"]
 
 
+def test_what_a_supplier_sent_back_in_place_of_a_token_reaches_neither_a_terminal_nor_a_spreadsheet_as_it_was(desk: Desk) -> None:
+    shown = [row["token"] for row in desk.table("=cmd|' /C calc'!A0", "@SUM(1)", "+1+2", "\x1b[31mred", "\uff1dA1")]
+    assert shown == ["\ufffdcmd|' /C calc'!A0", "\ufffdSUM(1)", "\ufffd1+2", "\ufffd[31mred", "\ufffdA1"]
+
+
 def test_a_token_of_nobody_is_unknown(desk: Desk) -> None:
     symbols = "7K3M9X2PQRTV8HJE"
     assert desk.statuses(f"WC1-{symbols}{check_symbol(symbols)}") == ["unknown"]
