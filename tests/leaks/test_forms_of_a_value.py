@@ -97,9 +97,10 @@ FORMS = {
     "a digest of two-byte text": hashed("sha256", "00120034", "utf-16-le").hexdigest(),
     "a digest of a line": hashed("sha256", "00120034\n").hexdigest(),
 }
-ORDINARY = ["Block 3", "locks of lockers", "along the wall", "Plong", "priced", "blocker", "Ng", "a1b2c3d4e5f6", "2026-11-23", "2027-04",
-    "20 27-04",
-    "9912345", "deadbeef" * 7, "SGVsbG8sIHdvcmxk", "%41%42%43%44", "&amp;&#65;"]  # fmt: skip
+ORDINARY = [
+    "Block 3", "locks of lockers", "along the wall", "Plong", "priced", "blocker", "Ng", "a1b2c3d4e5f6", "2026-11-23", "2027-04",
+    "20 27-04", "9912345", "deadbeef" * 7, "SGVsbG8sIHdvcmxk", "%41%42%43%44", "&amp;&#65;",
+]  # fmt: skip
 
 
 def with_lockers(night: Nights, *texts: str) -> Any:

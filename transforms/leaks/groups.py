@@ -23,6 +23,7 @@ Codes = npt.NDArray[np.int64]
 SMALLEST_GROUP = "smallest_group"
 IN_SMALL_GROUPS = "rows_in_small_groups"
 IN_SMALL_MARGINALS = "rows_in_small_marginals"
+_MOST_NUMBERS = 1 << 20  # as many counters are cheaper than a sort
 _MOST_COLUMNS = 12  # 220 threes; a view that keeps more is rare, and its first twelve tell enough
 
 
@@ -99,15 +100,19 @@ def check_groups(
 def group_sizes(columns: Sequence[Codes]) -> Codes:
     """For each row, how many rows are equal to it in all of some columns (itself among them)."""
     which = combine(columns)
-    return np.asarray(np.bincount(which)[which], np.int64)
+    sizes: Codes = np.bincount(which).take(which)
+    return sizes
 
 
 def combine(columns: Sequence[Codes]) -> Codes:
-    """One number a row that is equal where all columns are: from 0, without gaps."""
-    which = np.zeros(columns[0].size, np.int64)
+    """One number a row that is equal where all columns are, from 0, and never much larger than there are rows or `_MOST_NUMBERS`."""
+    which, most = np.zeros(columns[0].size, np.int64), 1
     for column in columns:
-        pairs = which * (int(column.max(initial=0)) + 1) + column
-        which = np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+        values = int(column.max(initial=0)) + 1
+        which, most = which * values + column, most * values
+        if most > _MOST_NUMBERS:
+            found, which = np.unique(which, return_inverse=True)
+            which, most = which.astype(np.int64), found.size
     return which
 
 
