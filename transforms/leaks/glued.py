@@ -40,13 +40,13 @@ class GluedSearch:
         """
         if not self._runs.size:
             return
-        telling = keep(values, _is_long(values))
-        if not len(telling):
-            return
-        keys = sort_keys(telling) >> np.uint64(24)
+        keys = sort_keys(values) >> np.uint64(24)
         at = np.searchsorted(self._runs, keys)
         at[at == self._runs.size] = 0
-        counted: Any = pc.value_counts(keep(telling, self._runs[at] == keys))
+        some = keep(values, (self._runs[at] == keys) & (lengths(values) >= _RUN))
+        if not len(some):
+            return
+        counted: Any = pc.value_counts(keep(some, _is_long(some)))
         for value, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
             if (place := self._place_of(value)) is not None:
                 yield place, count

@@ -105,7 +105,7 @@ def group_sizes(columns: Sequence[Codes]) -> Codes:
 
 
 def combine(columns: Sequence[Codes]) -> Codes:
-    """One number a row that is equal where all columns are, from 0, and never much larger than there are rows or `_MOST_NUMBERS`."""
+    """One number a row that is equal where all columns are, from 0, and never much larger than rows or `_MOST_NUMBERS`."""
     which, most = np.zeros(columns[0].size, np.int64), 1
     for column in columns:
         values = int(column.max(initial=0)) + 1

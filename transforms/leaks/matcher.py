@@ -5,6 +5,7 @@ The export streams past and the words stay, so memory is that of the words, what
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from transforms.leaks.words import normalise
 
 RAW_VALUE = "raw-value"
 SEARCHED = frozenset({Classification.IDENTIFIER, Classification.ALIAS, Classification.PHOTO, Classification.RESTRICTED})
+_DIGIT = re.compile("[0-9@]")  # which no pair of names has
 _MOST_LOOKALIKES = 10_000
 
 
@@ -49,6 +51,7 @@ class ExportMatcher:
         self._names = tuple(column.name for column in contract.columns if column.classification in named)
         self._words = pa.array(list(scan.words), pa.string())
         self._places = tuple(scan.words.values())
+        self._may_have_names = any(not _DIGIT.search(word) for word in scan.words)
         self._digests = dict(scan.digests)
         self._glued = GluedSearch(scan.texts)
         # A bare number looks like any other: those are compared by `transforms.leaks.numbers`.
@@ -84,6 +87,8 @@ class ExportMatcher:
             for parts in (values, *each_name(values)):
                 for place, count in self._glued.search(parts):
                     _add(counts, place, f"part of a word and {name}", count)
+        if not self._may_have_names:
+            return
         for forenames, surnames in name_pairs([columns[name] for name in self._names]):
             for pair_spelling in PAIR_SPELLINGS:
                 for spelt in pair_spelling(forenames, surnames):

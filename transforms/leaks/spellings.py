@@ -6,9 +6,11 @@ are left out. Nulls in give nulls or nothing out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.leaks.strings import Strings, begins, contains, keep, lengths, matches, replace
@@ -68,48 +70,54 @@ def without_accents(values: Strings) -> Iterator[Strings]:
         yield from each_name(plain)
 
 
-def forename_and_surname(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A column of names, taken apart once: the first word, the last, the first letter and all initials; null where there is none.
+
+    A name of a single letter is no last word: beside an initial it would be found in every list of letters.
+    """
+
+    first: Strings
+    last: Strings
+    letter: Strings
+    initials: Strings
+
+
+def forename_and_surname(forenames: Names, surnames: Names) -> Iterator[Strings]:
     """`ada li` and `li ada`, whatever stands between them."""
-    first = _first_word(forenames)
-    yield _joined(first, surnames, " ")
-    yield _joined(surnames, first, " ")
+    yield _joined(forenames.first, surnames.last, " ")
+    yield _joined(surnames.last, forenames.first, " ")
 
 
-def initials_and_surname(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+def initials_and_surname(forenames: Names, surnames: Names) -> Iterator[Strings]:
     """`a li`, `li a`, and of several forenames all initials."""
-    for initials in (_first_letter(forenames), _initials(forenames)):
-        yield _joined(initials, surnames, " ")
-        yield _joined(surnames, initials, " ")
+    for initials in (forenames.letter, forenames.initials):
+        yield _joined(initials, surnames.last, " ")
+        yield _joined(surnames.last, initials, " ")
 
 
-def glued_initials(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+def glued_initials(forenames: Names, surnames: Names) -> Iterator[Strings]:
     """`asmith`, `smitha`: as accounts are named."""
-    long = lengths(surnames) >= _SHORTEST_GLUED_SURNAME
+    long = lengths(surnames.last) >= _SHORTEST_GLUED_SURNAME
     if long.any():
-        initials, names = _first_letter(keep(forenames, long)), keep(surnames, long)
-        yield _joined(initials, names, "")
-        yield _joined(names, initials, "")
+        letters, names = keep(forenames.letter, long), keep(surnames.last, long)
+        yield _joined(letters, names, "")
+        yield _joined(names, letters, "")
 
 
-def glued_names(forenames: Strings, surnames: Strings) -> Iterator[Strings]:
+def glued_names(forenames: Names, surnames: Names) -> Iterator[Strings]:
     """`adasmith`, `smithada`."""
-    first = _first_word(forenames)
-    for joined in (_joined(first, surnames, ""), _joined(surnames, first, "")):
+    for joined in (_joined(forenames.first, surnames.last, ""), _joined(surnames.last, forenames.first, "")):
         yield keep(joined, lengths(joined) >= _SHORTEST_GLUED_NAMES)
 
 
-def name_pairs(columns: list[Strings]) -> Iterator[tuple[Strings, Strings]]:
-    """Of every two columns of a table, the rows in which both are names: all words of the one and the last of the other.
+def name_pairs(columns: Sequence[Strings]) -> Iterator[tuple[Names, Names]]:
+    """Every two columns that have names. A contract does not say which is a surname, so each pair comes both ways round.
 
-    A contract does not say which column is a surname, so each pair comes both ways round.
+    Args:
+        columns: in normal form; values with a digit or an @ are no names.
     """
-    spaced: list[Strings] = [pc.utf8_trim_whitespace(_spaced(column)) for column in columns]
-    last = [_last_word(column) for column in spaced]
-    named = [matches(column, _NAME) for column in spaced]
-    for one, other in permutations(range(len(columns)), 2):
-        both = named[one] & named[other] & (lengths(last[other]) >= _SHORTEST_SURNAME)
-        if both.any():
-            yield keep(spaced[one], both), keep(last[other], both)
+    yield from permutations([names for column in columns if (names := _taken_apart(column)) is not None], 2)
 
 
 COLUMN_SPELLINGS: tuple[Callable[[Strings], Iterator[Strings]], ...] = (
@@ -120,7 +128,7 @@ COLUMN_SPELLINGS: tuple[Callable[[Strings], Iterator[Strings]], ...] = (
     each_name,
     without_accents,
 )
-PAIR_SPELLINGS: tuple[Callable[[Strings, Strings], Iterator[Strings]], ...] = (
+PAIR_SPELLINGS: tuple[Callable[[Names, Names], Iterator[Strings]], ...] = (
     forename_and_surname,
     initials_and_surname,
     glued_initials,
@@ -139,21 +147,16 @@ def _joined(left: Strings, right: Strings, between: str) -> Strings:
     return joined
 
 
-def _first_word(names: Strings) -> Strings:
-    first: Strings = pc.replace_substring_regex(names, " .*", "")
-    return first
-
-
-def _last_word(names: Strings) -> Strings:
-    last: Strings = pc.replace_substring_regex(names, ".* ", "")
-    return last
-
-
-def _first_letter(names: Strings) -> Strings:
-    letters: Strings = pc.utf8_slice_codeunits(names, 0, 1)
-    return letters
-
-
-def _initials(names: Strings) -> Strings:
-    letters: Strings = pc.replace_substring_regex(names, "([^ ])[^ ]* *", r"\1")
-    return letters
+def _taken_apart(column: Strings) -> Names | None:
+    named = matches(column, _NAME)
+    if not named.any():
+        return None
+    names: Strings = pc.if_else(pa.array(named), column, pa.scalar(None, pa.string()))
+    names = pc.utf8_trim_whitespace(_spaced(names))
+    last: Strings = pc.replace_substring_regex(names, "^.* ", "")
+    return Names(
+        first=pc.replace_substring_regex(names, " .*$", ""),
+        last=pc.if_else(pa.array(lengths(last) >= _SHORTEST_SURNAME), last, pa.scalar(None, pa.string())),
+        letter=pc.utf8_slice_codeunits(names, 0, 1),
+        initials=pc.replace_substring_regex(names, "([^ ])[^ ]* *", r"\1"),
+    )
