@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-large test-prism lint types imports bench-mark bench-stage bench-tokens bench-photos clean
+.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-gate-mutations test-large test-prism lint types imports bench-mark bench-stage bench-tokens bench-leaks bench-photos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -94,6 +94,9 @@ test-report: setup  ## the page of a run in Chromium, with axe-core; installs De
 test-photos-hostile: setup  ## thousands of mutated photos through the process that decodes; two to six minutes
 	$(BIN)/python -m pytest -n 2 tests/photos/hostile_suite.py
 
+test-gate-mutations: setup  ## every detector of the leak gate switched off in turn: a test must miss it; about five minutes of CPU
+	$(BIN)/python tests/leaks/mutations.py
+
 test-large: setup  ## tokens of columns with more than four gibibytes of text; a minute of CPU and 6 GiB of memory
 	$(BIN)/python -m pytest tests/tokens/past_four_gibibytes.py
 
@@ -131,6 +134,12 @@ bench-photos: $(BENCH_VENV)/.locked  ## photos beside libjpeg-turbo in C, vipsth
 	@for package in gcc libjpeg62-turbo-dev libvips-tools imagemagick; do \
 	  dpkg -s $$package >/dev/null 2>&1 || apt-get install -y -q $$package >/dev/null; done
 	$(BENCH_VENV)/bin/python bench/photos.py
+
+RIPGREP := $(shell command -v rg)
+
+bench-leaks: setup  ## the leak gate beside ripgrep, its memory at a million people, and the full drill; installs Debian's ripgrep
+	@$(if $(RIPGREP),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends ripgrep)
+	$(BIN)/python bench/leaks.py
 
 clean:  ## remove what run-local and the benches made
 	rm -rf local
