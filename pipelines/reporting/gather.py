@@ -71,7 +71,9 @@ def gather(told: Told, day: date, number: int, now: datetime, beside: Beside) ->
     contract = told.terms.contract if told.terms else _NO_CONTRACT
     policies = told.terms.policies if told.terms else ()
     sample = make_sample(contract, policies) if told.terms else Sample((), None, None)
-    published = [page for page in beside.before if page.outcome in ("published", "already-published") and page.date < day]
+    # Without policies nobody can say whose the names of suppliers on earlier pages are.
+    looked_back = beside.before if policies else ()
+    published = [page for page in looked_back if page.outcome in ("published", "already-published") and page.date < day]
     report = Report(
         format=FORMAT,
         date=day,
@@ -86,14 +88,14 @@ def gather(told: Told, day: date, number: int, now: datetime, beside: Beside) ->
         hr_record=sample.record,
         portrait=sample.portrait,
         drill=beside.drill,
-        full_drill=beside.full_drill,
+        full_drill=beside.full_drill if policies else None,
         keys=beside.keys,
         compared_with=published[0].date if published else None,
         last_night=tuple((part.supplier, part.tonight) for part in published[0].suppliers if part.tonight) if published else (),
         changes=(),
         notices=told.notices,
     )
-    return replace(report, changes=changes_since(report, published[0])) if published and policies else report
+    return replace(report, changes=changes_since(report, published[0])) if published else report
 
 
 def read_keys(uri: str, suppliers: Sequence[str], day: date) -> tuple[KeyLine, ...]:
@@ -167,6 +169,7 @@ def _supplier(
         earlier=len(earlier),
         earlier_rows=sum(earlier),
         checks=clean.checks if clean else (),
+        measures=tuple(sorted(clean.measures.items())) if clean else (),
         crowds=_crowds(release, policy),
     )
 

@@ -113,7 +113,8 @@ class SupplierReport:
     """One supplier's part.
 
     `rows` and `photos_withheld` are None where the run ended before they were known. `seen` is the synthetic person in this view,
-    None if the supplier has no work for them. `earlier` are releases before this one that the supplier may still hold.
+    None if the supplier has no work for them. `measures` are what the leak gate counted beside its verdict. `earlier` are
+    releases before this one that the supplier may still hold.
     """
 
     supplier: str
@@ -139,6 +140,7 @@ class SupplierReport:
     earlier: int
     earlier_rows: int
     checks: tuple[str, ...]
+    measures: tuple[tuple[str, int], ...]
     crowds: Crowds | None
 
 

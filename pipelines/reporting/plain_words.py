@@ -55,7 +55,11 @@ CHECKS: Final[Mapping[str, Mapping[str, str]]] = {
         "text-too-free": "no more unexplained text than can be searched",
         "protected-person": "nobody whom HR protects",
         "row-not-due": "nobody for whom the supplier has no work",
-        "small-groups": "nobody who is alone, or nearly, with their readable facts",
+    },
+    "Nobody stands out more than the policy allows": {
+        "small-group": "no smaller crowds than its limit, if it sets one",
+        "small-marginal": "no smaller crowds in any two or three columns than its limit, if it sets one",
+        "singled-out-by-change": "no more people who alone changed since the last release than its limit, if it sets one",
     },
     "Every cell is what the policy says": {
         "cell-outside-vocabulary": "readable cells are words of the agreed lists",
@@ -74,6 +78,8 @@ CHECKS: Final[Mapping[str, Mapping[str, str]]] = {
         "token-repeated": "no two people have the same",
         "token-symbols": "their characters are spread as chance would",
         "token-shared": "no other supplier has the same",
+        "number-issued": "tokens in digits equal real numbers no more often than chance would",
+        "number-own": "and hardly ever the person's own",
         "row-order": "rows stand in the order of tokens",
         "order-correlation": "that order says nothing of the export's",
         "order-file": "rows can be traced to the export for these checks",
@@ -91,6 +97,24 @@ CHECKS: Final[Mapping[str, Mapping[str, str]]] = {
         "parquet-dictionary": "no left-over values in the table's file",
         "parquet-statistics": "no least and greatest values in it",
         "parquet-metadata": "no other text in it",
+        "parquet-bloom-filter": "no index in it that answers guesses",
+        "zip-structure": "an archive of photos is nothing but its entries",
+        "zip-entry": "entries are stored as they are, and whole",
+        "zip-time": "entries carry no time",
+        "zip-extra": "no comments or attributes in it",
+        "zip-gap": "no bytes between entries",
+        "zip-name": "entries are named as photos",
+        "zip-order": "entries stand in the order of their names",
+        "zip-size": "no archive is too large",
+        "continuity-header": "a map of old tokens says openly only what was agreed",
+        "continuity-size": "it is as long as its rows make it",
+        "continuity-seal": "it opens only with the supplier's key",
+        "continuity-content": "it holds nothing but pairs of tokens",
+        "continuity-tokens": "it is about the people of this release",
+    },
+    "What the run wrote for itself holds nothing either": {
+        "temporary-file": "nothing is left over in the staging area",
+        "quarantine-line": "the list of broken rows holds places and rules",
     },
     "Photos are pictures and nothing else": {
         "photo-without-row": "a photo for each row, a row for each photo",
@@ -130,6 +154,14 @@ KINDS: Final[Mapping[str, str]] = {
     "reversible": "which whoever has the key can decrypt",
     "digits": "in digits alone, which whoever has the key can decrypt",
     "short": "a short one, which whoever has the key can decrypt",
+}
+
+# What the gate counts of a view beside its verdict; docs/adr/0024 says how.
+MEASURES: Final[Mapping[str, str]] = {
+    "rows_joined": "people who are in it and were not in the release before",
+    "rows_left": "people who were in that and are not in this",
+    "rows_changed": "people of whom something readable changed",
+    "singled_out_by_change": "of these, alone with what changed of them: whoever hears of the change finds their row",
 }
 
 PURPOSES: Final[Mapping[str, str]] = {

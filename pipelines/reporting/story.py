@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.inputs import Terms
+from pipelines.inputs import Terms, read_terms
 from pipelines.publish import Published
 from pipelines.release.proof import CleanRelease
 from pipelines.release.stage_report import StageReport
@@ -49,8 +49,12 @@ class Story:
         return {**summary, "notices": [*summary["notices"], *written.notices], "report": page}
 
     def end_early(self, error: SupplierViewsError) -> None:
-        """Writes the page of a run that was refused or failed."""
-        write_page(self._settings, replace(self._told, error=error), self._clock())
+        """Writes the page of a run that was refused or failed, with what the policies say where they can be read."""
+        terms = self._told.terms
+        if terms is None:
+            with suppress(SupplierViewsError):
+                terms = read_terms(self._settings)
+        write_page(self._settings, replace(self._told, terms=terms, error=error), self._clock())
 
 
 @contextmanager

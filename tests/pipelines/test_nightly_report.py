@@ -83,6 +83,7 @@ def test_a_refused_run_leaves_a_page_that_says_what_refused_it(site: Site, call:
     report = _model(page)
     assert report.refusal is not None
     assert (report.outcome, report.refusal.code, report.refusal.during) == ("held-back", "quarantine-over-limit", "staging")
+    assert [(part.supplier, part.outcome) for part in report.suppliers] == [(name, "held-back") for name in WITHOUT_PHOTOS]
     html = page.read_text(encoding="utf-8")
     assert ended.summary["rule"] in html
     assert "Zzyzx" not in html

@@ -79,9 +79,13 @@ def gathered(terms: Terms) -> Gather:
         crowds = Crowds(
             ("rank_band", "card_type"), 1, tuple(Crowd(label, n, n) for n, label in enumerate(("1", "2 to 4", "5 to 9")))
         )
+        counted = (("rows_changed", 3), ("rows_joined", 5), ("rows_left", 2), ("singled_out_by_change", 1), ("smallest_group", 1))
         suppliers = tuple(
             replace(
-                part, checks=("raw-value", "token-shape", "drill-dictionary", "a-new-rule"), crowds=crowds if part.tonight else None
+                part,
+                measures=counted,
+                checks=("raw-value", "token-shape", "drill-dictionary", "a-new-rule"),
+                crowds=crowds if part.tonight else None,
             )
             for part in report.suppliers
         )

@@ -12,6 +12,7 @@ import pytest
 from pipelines.inputs import Terms
 from pipelines.reporting.model import Report, read_report, report_json
 from pipelines.reporting.page import render_page
+from pipelines.reporting.search import search_page
 from transforms.errors import Refused
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def test_releases_whose_time_is_not_over_are_counted_once_a_date(gathered: Gathe
 
 
 def test_without_terms_a_page_still_says_why_the_run_ended(gathered: Gather) -> None:
-    page = gathered(told_terms=None, error=Refused("a reason", code="leak"))
+    before = gathered(day=date(2026, 11, 23))
+    page = gathered(before=(before,), told_terms=None, error=Refused("a reason", code="leak"))
     assert page.suppliers == ()
     assert "a reason" in render_page(page)
+    search_page(render_page(page), report_json(page), page, None, (), (), "")  # nothing on it needs a policy to explain it

@@ -176,6 +176,14 @@ def test_crowds_that_were_not_measured_are_said_to_be_none(report: Report) -> No
     assert html.count("was not measured in this run") == 3
 
 
+def test_who_came_went_and_changed_is_told_for_each_supplier_and_who_stands_alone_with_it(report: Report) -> None:
+    html = render_page(report)
+    assert html.count("<li>1 of these, alone with what changed of them") == 3
+    assert (
+        html.index("<li>5 people who are in it") < html.index("<li>2 people who were in that") < html.index("<li>3 people of whom")
+    )
+
+
 def test_a_rule_without_words_is_shown_by_its_name(report: Report) -> None:
     assert "a new rule <code" in render_page(report)
 
