@@ -89,7 +89,7 @@ CHROMIUM := $(shell command -v chromium)
 
 test-report: setup  ## the page of a run in Chromium, with axe-core; installs Debian's chromium if it is missing
 	@$(if $(CHROMIUM),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium)
-	$(BIN)/python -m pytest tests/reporting tests/reporting/page_in_chromium.py
+	$(BIN)/python -m pytest tests/reporting/page_in_chromium.py
 
 test-photos-hostile: setup  ## thousands of mutated photos through the process that decodes; two to six minutes
 	$(BIN)/python -m pytest -n 2 tests/photos/hostile_suite.py
