@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-gate-mutations test-large test-prism lint types imports bench-mark bench-stage bench-tokens bench-leaks bench-photos clean
+.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-gate-mutations test-large test-prism test-object-store lint types imports bench-mark bench-stage bench-tokens bench-leaks bench-photos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -114,6 +114,9 @@ $(PRISM):
 test-prism: setup $(PRISM)  ## the phases on Prism, and what dies under them; Go builds Prism once: make test-prism PEOPLE=47000 RUNS=20
 	PRISM=$(abspath $(PRISM)) PEOPLE=$(if $(filter command line environment,$(origin PEOPLE)),$(PEOPLE),2000) RUNS=$(RUNS) \
 	  $(BIN)/python -m pytest tests/pipelines/on_prism/end_to_end.py tests/pipelines/on_prism/faults.py
+
+test-object-store: setup  ## a run whose export and photos lie in an S3 store, a server process of moto's
+	$(BIN)/python -m pytest tests/pipelines/run_from_s3.py
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.settings import Settings
 from transforms.contract.load import load_contract
@@ -60,6 +62,7 @@ def find_sources(pattern: str, contract: Contract) -> tuple[Source, ...]:
         ExportError: nothing matches, a format is not read, or a header differs: nothing has been staged then [P13].
         StoreUnavailable: a file cannot be opened.
     """
+    FileSystems.set_options(PipelineOptions([]))  # S3 refuses to work before; endpoint and credentials are the environment's
     try:
         found = FileSystems.match([pattern])[0].metadata_list
     except Exception:  # noqa: BLE001 - each of Beam's filesystems raises errors of its own
@@ -84,6 +87,8 @@ def check_photo_store(store: str) -> None:
         UsageError: no filesystem of Beam's knows the URL.
         StoreUnavailable: the directory is not there.
     """
+    if store.startswith("s3://") and importlib.util.find_spec("boto3") is None:
+        raise UsageError("--photos names a kind of store that is not installed", hint="install supplier-views[s3]")
     if "://" in store:
         try:
             FileSystems.get_filesystem(store)
