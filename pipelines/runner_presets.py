@@ -58,7 +58,7 @@ _WORKERS: Final = ("environment_type", "environment_config")
 _JOB: Final = ("runner", "job_name", "job_server_timeout", "sdk_worker_parallelism", *_WORKERS)
 
 _PRESETS: Final[Mapping[str, _Preset]] = {
-    IN_PROCESS: _Preset(frozenset({"runner", "direct_running_mode", "direct_num_workers"})),
+    IN_PROCESS: _Preset(frozenset({"runner", "direct_running_mode", "direct_num_workers", "direct_runner_bundle_repeat"})),
     "PortableRunner": _Preset(frozenset({*_JOB, "job_endpoint", "artifact_endpoint"}), ("job_endpoint", *_WORKERS)),
     "FlinkRunner": _Preset(
         frozenset({*_JOB, "flink_master", "flink_version", "flink_job_server_jar", "parallelism", "max_parallelism"}),
