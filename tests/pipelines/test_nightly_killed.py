@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUPPLIERS = ("card-printer", "shift-rostering", "uniform")
 # How often a run has asked for the time when all views are verified, and when one, two and three of them are published.
-VERIFIED, AFTER_FIRST, AFTER_SECOND, AFTER_LAST = 5, 7, 8, 9
+VERIFIED, AFTER_FIRST, AFTER_SECOND, AFTER_LAST = 6, 8, 9, 10
 
 Facts = dict[str, tuple[str, int, int]]
 

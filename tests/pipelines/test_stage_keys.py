@@ -34,7 +34,7 @@ from transforms.keyring.envelope import unwrap_all
 from transforms.keyring.open import open_provider
 from transforms.keyring.secret import SecretKey
 from transforms.policy.load import load_policies
-from transforms.steps.project_views import ViewTask, token_label
+from transforms.tokens.column import label_of
 from transforms.tokens.derive import column_key
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _column_keys(site: Site, keys: dict[str, bytes]) -> dict[str, bytes]:
     for policy in load_policies(site.policies):
         epoch = max(int(name.split("/")[1]) for name in keys if name.startswith(f"{policy.supplier}/"))
         for token in policy.tokens:
-            label = token_label(ViewTask(policy, epoch, "unused"), token)
+            label = label_of(policy, token, epoch, "unused")
             found[f"{policy.supplier}.{token.name}"] = column_key(keys[f"{policy.supplier}/{epoch}"], label)
     return found
 
