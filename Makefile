@@ -11,7 +11,7 @@ PEOPLE ?= 1000
 PHOTO_MP ?= 0.5
 SEED ?= 1
 
-.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-gate-mutations test-large test-prism test-object-store lint types imports bench-mark bench-stage bench-tokens bench-leaks bench-photos clean
+.PHONY: help setup run-local drill test test-keys test-office test-report test-photos-hostile test-gate-mutations test-large test-prism test-object-store lint types imports bench-mark bench-peers bench-stage bench-tokens bench-leaks bench-photos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -123,6 +123,9 @@ lint: setup  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-peers: $(BENCH_VENV)/.locked  ## the whole nightly job beside plain pyarrow, pandas, polars with polars-hash, DuckDB
+	$(BENCH_VENV)/bin/python bench/peers.py
 
 bench-stage: setup  ## stage three views beside plain pyarrow and a Python loop; memory of the run
 	$(BIN)/python bench/stage.py
