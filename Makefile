@@ -77,7 +77,7 @@ SOFTHSM := $(shell command -v softhsm2-util)
 
 test-keys: setup  ## key providers on a SoftHSM token and on moto; installs Debian's softhsm2 if it is missing
 	@$(if $(SOFTHSM),:,apt-get update -qq && apt-get install -qq -y --no-install-recommends softhsm2)
-	$(BIN)/python -m pytest -n 2 tests/providers tests/providers/nightly_with_each_provider.py
+	$(BIN)/python -m pytest -n 2 $(wildcard tests/providers/test_*.py) tests/providers/nightly_with_each_provider.py
 
 SOFFICE := $(shell command -v soffice)
 
