@@ -322,3 +322,40 @@ def test_a_list_of_broken_places_as_the_product_writes_it_is_clean(staged: Copie
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     night.run_files = RunFiles(path, ("x.csv",))
     assert night.judge().supplier == "lockers"
+
+
+@pytest.mark.parametrize("plant", [in_a_temporary_file, in_a_temporary_files_name, in_what_an_attempt_left])
+def test_anything_that_a_finished_stage_does_not_leave_is_found(staged: Copies, plant: Plant) -> None:
+    night = staged("lockers")
+    plant(night, "of nobody")
+    refused = night.refusal()
+    assert "temporary-file: the staging area, file 1 that should not be there (1)" in refused.rule
+    assert "raw-value" not in refused.rule
+
+
+LINES = {
+    "a key more": {"source": "x.csv", "row": 3, "rule": "cell-invalid", "column": "surname", "value": "nothing"},
+    "a key less": {"source": "x.csv", "row": 3, "rule": "cell-invalid"},
+    "another source": {"source": "y.csv", "row": 3, "rule": "cell-invalid", "column": "surname"},
+    "a row that is text": {"source": "x.csv", "row": "3", "rule": "cell-invalid", "column": "surname"},
+    "a row below zero": {"source": "x.csv", "row": -1, "rule": "cell-invalid", "column": "surname"},
+    "a rule with a value": {"source": "x.csv", "row": 3, "rule": "cell-invalid: nothing", "column": "surname"},
+    "a column that is none": {"source": "x.csv", "row": 3, "rule": "cell-invalid", "column": "nothing"},
+    "a list": ["x.csv", 3, "cell-invalid", "surname"],
+}
+
+
+@pytest.mark.parametrize("entry", LINES.values(), ids=LINES.keys())
+def test_a_line_of_broken_places_that_says_anything_else_is_found(staged: Copies, entry: Any) -> None:
+    night = staged("lockers")
+    path = night.area / ".." / "broken.jsonl"
+    path.write_text(json.dumps(entry) + "\n")
+    night.run_files = RunFiles(path, ("x.csv",))
+    assert "quarantine-line: the list of broken places, line 1 (1)" in night.refusal().rule
+
+
+@pytest.mark.parametrize("text", ["Featherstonehaugh", "00120034"])
+def test_two_byte_text_that_was_read_as_one_byte_a_character_is_found(staged: Copies, text: str) -> None:
+    night = staged("lockers")
+    in_the_schema(night, "\0".join(text))
+    assert "raw-value: people.schema.json" in night.refusal().rule
