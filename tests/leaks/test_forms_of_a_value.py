@@ -13,9 +13,10 @@ Nights = Callable[..., Any]
 
 # Two names of a person and all that HR writes of one; a surname of two letters, one with an accent, one that capitals change.
 PERSON = {
-    "surname": ["Okonkwo", "Li", "Ngũgĩ", "Strauß", "Smith", "Wainwright-Ho", "Block", "Long", "Lock", "Rice"],
-    "forenames": ["Bronwen", "Kofi Mensah", "Zoë", "Jean-Luc", "Sam", "Ada", "Ben", "Ada", "Bea", "Pat"],
-    "phone": ["+44 7900 120 034", "07900120035"],
+    "surname": ["Okonkwo", "Li", "Ngũgĩ", "Strauß", "Smith", "Wainwright-Ho", "Block", "Long", "Lock", "Rice", "Wu"],
+    "forenames": ["Bronwen", "Kofi Mensah", "Zoë", "Jean-Luc", "Sam", "Ada", "Ben", "Ada", "Bea", "Pat", "Eva"],
+    "email": ["p00120034@force.example", "jvz.qrt@force.example"],
+    "phone": ["+44 7911 654 321", "07900120035"],
     "warrant_number": ["115713", "115720", "202704"],
 }
 SMITHS = b"Smith, Sam (00120034)"
@@ -32,9 +33,9 @@ FORMS = {
     "in compatibility letters": "Ｏｋｏｎｋｗｏ",
     "with accents apart": "Ngu\u0303gi\u0303",
     "without accents": "Ngugi",
-    "surname first": "Li, Kofi",
-    "surname last": "kofi LI",
-    "with a stop between": "kofi.li",
+    "surname first": "Wu, Eva",
+    "surname last": "eva WU",
+    "with a stop between": "eva.wu",
     "an initial and a surname": "K. Li",
     "all initials and a surname": "KM Li",
     "initials with stops": "K. M. Li",
@@ -53,10 +54,11 @@ FORMS = {
     "digits inside longer text": "ref00120034b",
     "digits inside longer digits": "9900120034001",
     "a number in groups": "00-12-00-34",
-    "a telephone number without its marks": "call 447900120034",
-    "a telephone number in other groups": "on +44 (7900) 120034",
+    "a telephone number without its marks": "call 447911654321",
+    "a telephone number in other groups": "on +44 (7911) 654321",
     "a collar number inside a word": "xCW3034y",
     "an address inside a link": "mailto:P00120034@force.example?x",
+    "the local part": "by jvz.qrt",
     "the local part inside a word": "xp00120034y",
     "URL-encoded": "Sm%69th%2C%20Sam",
     "URL-encoded all through": "%53%6D%69%74%68",
