@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_photo_loses_that_photo_only(
         ticks = cpu_ticks(first)
         thread = threading.Thread(target=lambda: ends.append(refusal(worker, data)))
         thread.start()
-        while cpu_ticks(first) < ticks + 10:
+        while thread.is_alive() and cpu_ticks(first) < ticks + 10:
             time.sleep(0.005)
         os.kill(first, signal.SIGKILL)
         thread.join()
