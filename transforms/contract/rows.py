@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import unicodedata2
 
 from transforms.contract.buffers import byte_views, validity
 from transforms.contract.characters import forbidden_characters
@@ -142,8 +143,9 @@ def _too_long(values: pa.StringArray, most: int) -> Mask:
     beyond_ascii = ~_mask(pc.string_is_ascii(values).fill_null(True))
     unsure = beyond_ascii & ~found & (lengths * NFC_GROWTH > most)
     if unsure.any():
-        composed = pc.utf8_normalize(values.filter(pa.array(unsure)), "NFC")  # type: ignore[attr-defined]
-        found[unsure] = pc.binary_length(composed).to_numpy() > most
+        # A few cells, one at a time: Arrow's utf8_normalize takes text apart under the name of NFC and does not compose it.
+        few = values.filter(pa.array(unsure)).to_pylist()
+        found[unsure] = [len(unicodedata2.normalize("NFC", text).encode()) > most for text in few]
     return found
 
 

@@ -62,7 +62,8 @@ def test_a_token_of_any_kind_resolves_to_its_person_in_the_export(kinds_desk: De
     assert found
     for row in found:
         assert (row["status"], row["supplier"], row["column"], row["way"]) == ("resolved", supplier, column, "export")
-        assert [row[name] for name in NAMES] == [people[row["pay_number"]][name] for name in NAMES]
+        written = [people[row["pay_number"]][name] for name in NAMES]
+        assert [row[name] for name in NAMES] == [name if name.strip() else "" for name in written]
 
 
 def test_the_tokens_of_one_row_resolve_to_one_person(kinds_desk: Desk) -> None:
