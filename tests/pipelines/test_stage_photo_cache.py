@@ -58,6 +58,8 @@ def test_whatever_became_of_its_files_changes_nothing(due: Site) -> None:
     files = entries(due)
     swapped = files[1].read_bytes()
     for number, file in enumerate(files):
+        if not file.exists():  # it stood beside one whose directory is gone
+            continue
         if number % 6 == 0:
             os.truncate(file, file.stat().st_size // 2)
         elif number % 6 in (1, 2):
